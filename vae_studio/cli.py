@@ -1,0 +1,441 @@
+"""The command line. Without a command it opens the window; every command works without a display.
+
+Standard output carries results (with `--json` one JSON object a line), standard error everything else.
+Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from vae_studio import paths
+from vae_studio.core import library
+from vae_studio.core.config import DEFAULT_PRESET, PRESETS, ConfigError, RunConfig, find_preset
+from vae_studio.core.errors import UserError
+from vae_studio.core.files import make_folder
+from vae_studio.core.latent import GridError, GridRequest, Quantiles, Region
+
+if TYPE_CHECKING:
+    from vae_studio.core.events import Evaluation, Event, Finished, Saved
+
+# libgomp's threads would spin at every barrier and starve whatever else runs; read when torch is imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+app = typer.Typer(
+    help="Train variational auto-encoders and walk through their latent space. Without a command: open the window.",
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
+DeviceOption = Annotated[str | None, typer.Option(help="auto, cuda, mps or cpu.")]
+ModelArgument = Annotated[str, typer.Argument(help="A model file, a run folder, or a shipped model's name.")]
+
+
+def main() -> None:
+    """Entry point: `vae-studio [FILE]` opens the window, `vae-studio COMMAND …` works without one."""
+    arguments = sys.argv[1:]
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    if not arguments or (not arguments[0].startswith("-") and arguments[0] not in commands and _is_file(arguments[0])):
+        sys.exit(_window(arguments[0] if arguments else None))
+    app(prog_name="vae-studio")
+
+
+def _is_file(argument: str) -> bool:
+    return Path(argument).exists() or Path(argument).suffix == ".safetensors"
+
+
+@app.callback()
+def _root() -> None:
+    """Train variational auto-encoders and walk through their latent space. Without a command: open the window.
+
+    Example: vae-studio train --preset explorer-2d --out my-run
+    """
+
+
+def _window(file: str | None) -> int:
+    """Open the window; without a display do the same job on the command line."""
+    from vae_studio.core import doctor
+
+    problem = doctor.display_problem()
+    if problem:
+        errors.print(f"{problem} Working without a window: training the default model.")
+        with _plain_errors():
+            return _headless()
+    missing = doctor.blocking_libraries()
+    if missing:
+        errors.print(doctor.explain_missing(missing))
+        return 1
+    from vae_studio.app import run
+
+    return run(Path(file) if file else None)
+
+
+def _headless() -> int:
+    """Train the default preset, write its model and a grid picture, and name both."""
+    from vae_studio.core.export import render_grid, write_grid
+
+    config = PRESETS[DEFAULT_PRESET].config
+    folder = make_folder(paths.new_run_folder(paths.runs(), config.preset))
+    finished, saved = _train(config, folder, as_json=False)
+    picture = folder / "grid.png"
+    request = GridRequest(point=(0.0,) * config.latent_dims, axes=(0, 1))
+    pixels = render_grid(finished.model, request)
+    write_grid(picture, pixels, finished.model, request, name=folder.name, sha256=saved.sha256)
+    _say(f"Model: {saved.path}")
+    _say(f"Grid:  {picture}")
+    return _status(finished)
+
+
+@app.command()
+def train(
+    preset: Annotated[str, typer.Option(help="Where to start from; `vae-studio presets` lists them.")] = DEFAULT_PRESET,
+    out: Annotated[Path | None, typer.Option(help="Folder for model.safetensors and its card.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Times through the training images.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
+    latent_dims: Annotated[int | None, typer.Option(help="Dimensions of z, 1 to 256.")] = None,
+    beta: Annotated[float | None, typer.Option(help="Weight of the KL term; 1 is the ELBO.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of the learning rate schedule.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same figures.")] = None,
+    device: DeviceOption = None,
+    data_limit: Annotated[int | None, typer.Option(help="Train on this many images only.")] = None,
+    data_pick: Annotated[str | None, typer.Option(help="Which ones: first or random.")] = None,
+    classes: Annotated[str | None, typer.Option(help="Some classes only, such as 0,1.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a model and write it to a folder. Ctrl-C stops it and keeps the model.
+
+    Example: vae-studio train --preset explorer-2d --epochs 10 --seed 0 --out my-run
+    """
+    with _plain_errors():
+        config = find_preset(preset).config
+        data = config.data.model_dump(mode="json")
+        data |= {key: value for key, value in {"limit": data_limit, "pick": data_pick}.items() if value is not None}
+        if classes is not None:
+            data["classes"] = _numbers(classes, int, "--classes")
+        given = {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "latent_dims": latent_dims,
+            "beta": beta,
+            "learning_rate": learning_rate,
+            "seed": seed,
+            "device": device,
+        }
+        config = config.with_changes(data=data, **{key: value for key, value in given.items() if value is not None})
+        folder = make_folder(out or paths.new_run_folder(Path("runs"), config.preset))
+        finished, saved = _train(config, folder, as_json=as_json)
+        if not as_json:
+            _say(f"Model: {saved.path}")
+    raise typer.Exit(_status(finished))
+
+
+def _train(config: RunConfig, folder: Path, *, as_json: bool) -> tuple[Finished, Saved]:
+    """Train with a progress bar, or with JSON lines; returns how it ended and what was saved."""
+    import queue
+
+    from vae_studio.core import datasets, events, runs
+
+    data = datasets.load(config.data, config.seed)
+    commands: queue.SimpleQueue[events.Command] = queue.SimpleQueue()
+    command = "vae-studio " + " ".join(sys.argv[1:])
+    finished = saved = None
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %  {task.fields[figures]}"),
+        console=errors,
+        disable=as_json or not errors.is_terminal,
+    )
+    with _stop_on_interrupt(commands), bar:
+        task = bar.add_task(PRESETS[config.preset].title if config.preset in PRESETS else "Training", figures="")
+        for event in runs.record(config, data, folder, commands, command=command):
+            if as_json:
+                _print_event(event)
+            match event:
+                case events.Started():
+                    errors.print(
+                        f"Training on {event.device}: {len(data.train):,} images, {event.total_steps:,} steps, "
+                        f"{event.parameters:,} parameters, {event.precision}.",
+                    )
+                case events.Progress():
+                    bar.update(task, total=event.total_steps, completed=event.step, figures=_figures(event))
+                case events.Evaluated() if not (as_json or errors.is_terminal):
+                    errors.print(f"epoch {event.epoch:.1f}: {_nats(event.evaluation)}")
+                case events.Finished():
+                    finished = event
+                case events.Saved():
+                    saved = event
+    errors.print(finished.message)
+    if finished.evaluation:
+        errors.print(f"Test images: {_nats(finished.evaluation)}")
+    return finished, saved
+
+
+def _status(finished: Finished) -> int:
+    return {"done": 0, "stopped": 130}.get(finished.reason, 1)
+
+
+@contextmanager
+def _stop_on_interrupt(commands: Any) -> Iterator[None]:
+    """Ctrl-C asks the training to stop and keep its model; a second one interrupts at once."""
+    from vae_studio.core.events import Stop
+
+    def stop(_signal: int, _frame: object) -> None:
+        commands.put(Stop())
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _figures(progress: Any) -> str:
+    if not len(progress.steps):
+        return ""
+    left = "" if progress.seconds_left is None else f"{progress.seconds_left:,.0f} s left"
+    neg_elbo = float(progress.reconstruction.mean() + progress.kl.mean())
+    return f"−ELBO {neg_elbo:.1f} nats  {progress.steps_per_second:,.0f} steps/s  {left}"
+
+
+def _nats(evaluation: Evaluation) -> str:
+    return (
+        f"−ELBO {evaluation.neg_elbo:.2f} = reconstruction {evaluation.reconstruction:.2f} + KL {evaluation.kl:.2f} "
+        f"nats per image, {evaluation.active_units} active units"
+    )
+
+
+def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "images": evaluation.images,
+        "neg_elbo": evaluation.neg_elbo,
+        "reconstruction": evaluation.reconstruction,
+        "kl": evaluation.kl,
+        "kl_per_dim": [float(kl) for kl in evaluation.kl_per_dim],
+        "active_units": evaluation.active_units,
+    }
+
+
+def _print_event(event: Event) -> None:
+    """One JSON object on standard output; snapshots carry weights, not figures, and are left out."""
+    from vae_studio.core import events
+
+    match event:
+        case events.Started():
+            line = {
+                "total_steps": event.total_steps,
+                "steps_per_epoch": event.steps_per_epoch,
+                "parameters": event.parameters,
+                "device": event.device,
+                "precision": event.precision,
+            }
+        case events.Progress() if len(event.steps):
+            reconstruction, kl = float(event.reconstruction.mean()), float(event.kl.mean())
+            line = {
+                "step": event.step,
+                "epoch": event.epoch,
+                "neg_elbo": reconstruction + kl,
+                "reconstruction": reconstruction,
+                "kl": kl,
+                "kl_per_dim": [float(kl) for kl in event.kl_per_dim],
+                "learning_rate": event.learning_rate,
+                "beta": event.beta,
+                "steps_per_second": event.steps_per_second,
+            }
+        case events.Evaluated():
+            line = {"step": event.step, "epoch": event.epoch, **_as_dict(event.evaluation)}
+        case events.Finished():
+            line = {"reason": event.reason, "message": event.message, "step": event.step, "seconds": event.seconds}
+            line |= _as_dict(event.evaluation) if event.evaluation else {}
+        case events.Saved():
+            line = {"model": str(event.path)}
+        case _:
+            return
+    _print_json({"event": type(event).__name__.lower(), **line})
+
+
+@app.command()
+def grid(
+    model: ModelArgument,
+    out: Annotated[Path, typer.Option(help="The PNG file to write.")],
+    rows: Annotated[int, typer.Option(help="Tiles down.")] = 20,
+    cols: Annotated[int, typer.Option(help="Tiles across.")] = 20,
+    mass: Annotated[float | None, typer.Option(help="Prior quantiles over this central share of N(0, 1).")] = None,
+    region: Annotated[str | None, typer.Option(help="Instead of quantiles: LEFT,RIGHT,BOTTOM,TOP.")] = None,
+    axes: Annotated[str, typer.Option(help="The two latent dimensions, counted from 1.")] = "1,2",
+    point: Annotated[str | None, typer.Option(help="z₁,z₂,… that the plane passes through; default 0.")] = None,
+    scale: Annotated[int, typer.Option(help="Each pixel becomes this many squared.")] = 1,
+    spacing: Annotated[int, typer.Option(help="Pixels between tiles.")] = 0,
+    show_axes: Annotated[bool, typer.Option("--axes-shown", help="Draw the coordinates beside the tiles.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write an image grid of a plane through latent space as PNG.
+
+    Example: vae-studio grid explorer-2d --out grid.png --rows 20 --cols 20
+    """
+    with _plain_errors():
+        if mass is not None and region is not None:
+            raise typer.BadParameter("Give --mass or --region, not both.")
+        if out.suffix.lower() != ".png":
+            raise typer.BadParameter(f"The file must end in .png (it was {out.name}).", param_hint="--out")
+        from vae_studio.core.export import render_grid, write_grid
+
+        loaded = library.open_model(model)
+        dims = loaded.model.latent_dims
+        z = tuple(_numbers(point, float, "--point")) if point else (0.0,) * dims
+        if len(z) != dims:
+            raise GridError(f"--point has {len(z)} numbers, but the model has {dims} latent dimensions.")
+        chosen = [axis - 1 for axis in _numbers(axes, int, "--axes")]
+        if dims == 1:
+            chosen = [0, 0]
+        if len(chosen) != 2 or (dims > 1 and chosen[0] == chosen[1]):
+            raise GridError(f"--axes takes two different dimensions, such as 1,2 (it was {axes}).")
+        span: Quantiles | Region = Quantiles() if mass is None else Quantiles(mass)
+        if region is not None:
+            bounds = _numbers(region, float, "--region")
+            if len(bounds) != 4:
+                raise GridError(f"--region takes four numbers, LEFT,RIGHT,BOTTOM,TOP (it was {region}).")
+            span = Region(*bounds)
+        request = GridRequest(z, (chosen[0], chosen[1]), span, rows, cols, scale, spacing, show_axes)
+        picture = render_grid(loaded.model, request)
+        write_grid(out, picture, loaded.model, request, name=loaded.path.stem, sha256=loaded.sha256)
+        height, width = picture.shape
+        if as_json:
+            _print_json({"grid": str(out), "width": width, "height": height})
+        else:
+            _say(f"{out}: {rows} × {cols} tiles, {width} × {height} pixels")
+
+
+@app.command()
+def evaluate(
+    model: ModelArgument,
+    split: Annotated[str, typer.Option(help="test or train.")] = "test",
+    samples: Annotated[int, typer.Option(help="Posterior samples an image.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Of those samples.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute −ELBO, reconstruction, KL and active units of a model, in nats per image.
+
+    Example: vae-studio evaluate explorer-2d --json
+    """
+    with _plain_errors():
+        if split not in ("test", "train"):
+            raise typer.BadParameter(f"choose test or train (it was {split}).", param_hint="--split")
+        from vae_studio.core import datasets
+        from vae_studio.core.evaluate import evaluate as evaluate_model
+
+        loaded = library.open_model(model)
+        data = datasets.load(loaded.model.config.data, loaded.model.config.seed)
+        images = (data.test if split == "test" else data.train).images
+        result = evaluate_model(loaded.model, images, seed=seed, samples=samples)
+        if as_json:
+            _print_json({"model": str(loaded.path), "split": split, **_as_dict(result)})
+        else:
+            _say(f"{loaded.path.name} on {result.images:,} {split} images: {_nats(result)}")
+
+
+@app.command()
+def models(as_json: JsonOption = False) -> None:
+    """List the models that come with the program, with their figures on the MNIST test images.
+
+    Example: vae-studio models
+    """
+    found = library.shipped_models()
+    if as_json:
+        for model in found:
+            _print_json({"name": model.name, "path": str(model.path), **model.card})
+        return
+    table = Table("name", "−ELBO", "reconstruction", "KL", "active units", "epochs", "file", box=None)
+    for model in found:
+        card = model.card
+        figures = (f"{card[key]:.2f}" for key in ("neg_elbo", "reconstruction", "kl"))
+        table.add_row(model.name, *figures, str(card["active_units"]), f"{card['epochs']:g}", model.path.name)
+    Console().print(table)
+
+
+@app.command()
+def presets(as_json: JsonOption = False) -> None:
+    """List the presets and what each shows.
+
+    Example: vae-studio presets --json
+    """
+    if as_json:
+        for preset in PRESETS.values():
+            about = {"name": preset.name, "title": preset.title, "summary": preset.summary}
+            _print_json({**about, "config": preset.config.model_dump(mode="json")})
+        return
+    table = Table("name", "network", "latent", "epochs", "what it shows", box=None)
+    for preset in PRESETS.values():
+        config = preset.config
+        table.add_row(preset.name, config.network.title, str(config.latent_dims), str(config.epochs), preset.summary)
+    Console().print(table)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what the program found here: versions, devices, display, system libraries, folders.
+
+    Example: vae-studio doctor
+    """
+    from dataclasses import asdict
+
+    from vae_studio.core import doctor as examine
+
+    report = examine.report()
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        _say(examine.format_report(report))
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """What users can cause ends in one sentence on standard error: status 1, or 2 for wrong arguments."""
+    try:
+        yield
+    except (ConfigError, GridError) as error:
+        raise typer.Exit(_complain(error, 2)) from None
+    except UserError as error:
+        raise typer.Exit(_complain(error, 1)) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(_complain("Interrupted.", 130)) from None
+
+
+def _complain(error: object, status: int) -> int:
+    errors.print(str(error), style="red", markup=False)
+    return status
+
+
+def _numbers(text: str, kind: type, option: str) -> list[Any]:
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"{option} takes numbers separated by commas (it was {text!r}).") from None
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _print_json(line: dict[str, Any]) -> None:
+    _say(json.dumps(line, ensure_ascii=False, default=str))
+
+
+if __name__ == "__main__":
+    main()

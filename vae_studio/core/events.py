@@ -1,0 +1,120 @@
+"""What a training run says (events) and what it can be told (commands). Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Figures over a set of images, in nats per image; positive is bad. `kl_per_dim` has shape (latent_dims,)."""
+
+    images: int
+    neg_elbo: float
+    reconstruction: float
+    kl: float
+    kl_per_dim: np.ndarray
+    active_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Training is set up and the first step comes next."""
+
+    total_steps: int
+    steps_per_epoch: int
+    parameters: int
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where training is. Arrays hold one value per step since the last Progress, means over the batch in nats.
+
+    `steps` (n,) int64 counts from 1; `reconstruction` and `kl` (n,) float32; −ELBO is their sum, whatever β is.
+    `kl_per_dim` (latent_dims,) is the mean over those steps, or of the last steps known when n is 0.
+    `learning_rate` and `beta` are the values in force; `seconds_left` is None until it can be estimated.
+    """
+
+    step: int
+    total_steps: int
+    epoch: float
+    steps: np.ndarray
+    reconstruction: np.ndarray
+    kl: np.ndarray
+    kl_per_dim: np.ndarray
+    learning_rate: float
+    beta: float
+    steps_per_second: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The evaluation on test images, after `step` steps."""
+
+    step: int
+    epoch: float
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A frozen copy of the model as it was at `step`; nobody writes to it again. `model` is a `core.model.VAE`."""
+
+    step: int
+    model: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Training is over. `model` has the last finite weights; `message` says in a sentence what happened.
+
+    `evaluation` is over all test images in float32; None where the run was stopped before it was made.
+    """
+
+    reason: Literal["done", "stopped", "not_finite", "out_of_memory"]
+    message: str
+    step: int
+    seconds: float
+    model: Any
+    evaluation: Evaluation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The run's model lies in this file, its card (JSON) beside it; `sha256` is the one that the file carries."""
+
+    path: Path
+    card: dict[str, Any]
+    sha256: str
+
+
+Event = Started | Progress | Evaluated | Snapshot | Finished | Saved
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the run after the current step and keep its model."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetBeta:
+    """Weigh the KL term by `beta` from the next step on (times the warm-up)."""
+
+    beta: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetRate:
+    """Take `learning_rate` as the peak of the schedule from the next step on."""
+
+    learning_rate: float
+
+
+Command = Stop | SetBeta | SetRate

@@ -1,0 +1,138 @@
+"""Pictures of latent space as files. What is exported is decoded for the export in float32, never grabbed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+import vae_studio
+from vae_studio.core.files import write_atomically
+from vae_studio.core.latent import GridError, GridRequest, Quantiles
+from vae_studio.core.model import VAE, to_pixels
+
+MAX_SIDE = 16_384
+_CHUNK = 400
+_FONT_SIZE = 12
+_MOST_LABELS = 20
+METADATA_KEY = "vae-studio"
+
+
+def grid_steps(model: VAE, request: GridRequest) -> Iterator[float | np.ndarray]:
+    """Decode a grid piece by piece: yields the fraction done (0 to 1), and the picture, uint8 (H, W), last.
+
+    Pixels are 255·p rounded to the nearest, ties to even, decoded in float32 on the CPU by one thread in pieces of
+    one size, so that the same request gives the same bytes wherever it comes from. Raises GridError if the picture
+    would be larger than MAX_SIDE pixels a side.
+    """
+    height, width = model.image_shape[1:]
+    across, down = request.size(height, width)
+    if max(across, down) > MAX_SIDE:
+        raise GridError(
+            f"The picture would be {across:,} × {down:,} pixels; at most {MAX_SIDE:,} a side are possible. "
+            "Choose fewer tiles or a smaller scale."
+        )
+    model = model.frozen().to("cpu", memory_format=torch.contiguous_format)
+    points = torch.from_numpy(request.points())
+    picture = np.zeros((down, across), np.uint8)
+    step_down, step_across = (side * request.scale + request.spacing for side in (height, width))
+    for start in range(0, len(points), _CHUNK):
+        with _one_thread():
+            tiles = to_pixels(model.decode(points[start : start + _CHUNK]).mean)
+        for index, tile in enumerate(tiles, start):
+            row, column = divmod(index, request.cols)
+            top, left = row * step_down, column * step_across
+            enlarged = tile.repeat(request.scale, axis=0).repeat(request.scale, axis=1)
+            picture[top : top + enlarged.shape[0], left : left + enlarged.shape[1]] = enlarged
+        yield min(1.0, (start + _CHUNK) / len(points))
+    yield _with_axes(picture, request, (height, width)) if request.show_axes else picture
+
+
+def render_grid(model: VAE, request: GridRequest) -> np.ndarray:
+    """The picture of a grid, uint8 (H, W); see `grid_steps`."""
+    *_, picture = grid_steps(model, request)
+    return picture
+
+
+def write_grid(path: Path, picture: np.ndarray, model: VAE, request: GridRequest, *, name: str, sha256: str) -> None:
+    """Write a grid as PNG with what it shows as text metadata. Raises FileError."""
+    span = {"kind": "quantiles" if isinstance(request.span, Quantiles) else "region", **asdict(request.span)}
+    about: dict[str, Any] = {
+        "kind": "grid",
+        "model": name,
+        "model_sha256": sha256,
+        "plane": {"point": request.point, "axes": request.axes},
+        "region": span,
+        "rows": request.rows,
+        "cols": request.cols,
+        "scale": request.scale,
+        "spacing": request.spacing,
+        "show_axes": request.show_axes,
+        "config": model.config.model_dump(mode="json"),
+        "version": vae_studio.__version__,
+    }
+    info = PngInfo()
+    info.add_text("Title", f"{name}: {request.rows} × {request.cols} decoded images", zip=False)
+    info.add_text("Software", f"VAE Studio {vae_studio.__version__}")
+    info.add_text(METADATA_KEY, json.dumps(about))
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", pnginfo=info)
+    write_atomically(path, buffer.getvalue())
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums in another order round otherwise: one thread makes the pixels independent of the machine's cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _with_axes(picture: np.ndarray, request: GridRequest, tile: tuple[int, int]) -> np.ndarray:
+    """The picture with the coordinates of its columns below and of its rows on the left."""
+    font = ImageFont.load_default(_FONT_SIZE)
+    columns, rows = request.coordinates()
+    left, above, below = 4 * _FONT_SIZE, 2 * _FONT_SIZE, 3 * _FONT_SIZE
+    down, across = picture.shape
+    bottom = above + down
+    canvas = Image.new("L", (left + across + _FONT_SIZE, bottom + below), 0)
+    canvas.paste(Image.fromarray(picture), (left, above))
+    draw = ImageDraw.Draw(canvas)
+    step_down, step_across = (side * request.scale + request.spacing for side in tile)
+    every = _every(len(columns), across, 4 * _FONT_SIZE)
+    for index in range(0, len(columns), every):
+        middle = left + index * step_across + tile[1] * request.scale / 2
+        draw.line((middle, bottom, middle, bottom + 3), fill=160)
+        draw.text((middle, bottom + 5), _number(columns[index]), fill=220, font=font, anchor="mt")
+    every = _every(len(rows), down, 2 * _FONT_SIZE)
+    for index in range(0, len(rows), every):
+        middle = above + index * step_down + tile[0] * request.scale / 2
+        draw.line((left - 4, middle, left - 1, middle), fill=160)
+        draw.text((left - 6, middle), _number(rows[index]), fill=220, font=font, anchor="rm")
+    name_x, name_y = (f"z{axis + 1}" for axis in request.axes)
+    draw.text((left + across / 2, bottom + below - 4), name_x, fill=255, font=font, anchor="mb")
+    if request.axes[0] != request.axes[1]:
+        draw.text((left - 6, above / 2 - 4), name_y, fill=255, font=font, anchor="rm")
+    return np.asarray(canvas)
+
+
+def _every(count: int, pixels: int, room: int) -> int:
+    """Label every how many tiles, so that labels do not touch."""
+    fitting = max(1, min(_MOST_LABELS, pixels // room))
+    return -(-count // fitting)
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if abs(value) >= 0.005 else "0"

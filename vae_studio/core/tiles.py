@@ -1,0 +1,338 @@
+"""Scenes in, frames out: decodes what is visible, most wanted first, and keeps what it decoded.
+
+The plane is cut into tiles of 4×4 cells; a cell is one decoded image at its centre. Level L has cells of
+BASE_CELL · 2⁻ᴸ latent units, and the view asks for the level whose cells are neither cramped nor blurred.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from vae_studio.core import devices
+from vae_studio.core.latent import embed
+from vae_studio.core.model import VAE, to_float, to_pixels
+from vae_studio.core.scene import (
+    EncodingsFrame,
+    Frame,
+    MapFrame,
+    Pictures,
+    PicturesFrame,
+    PointFrame,
+    Scene,
+    Tile,
+    Version,
+    View,
+)
+
+BASE_CELL = 0.25
+CELLS = 4
+MIN_CELL_PIXELS = 26.0
+CACHE_BYTES = 64 * 2**20
+_CELLS_A_CALL = 400
+_MARGIN = 0.5  # tiles beyond the edge of the view, as a share of a tile, so that small pans show no gaps
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A plane through latent space along `axes`; `offset` holds the other coordinates (0 along the axes)."""
+
+    axes: tuple[int, int]
+    offset: tuple[float, ...]
+
+    @classmethod
+    def of(cls, scene: Scene) -> Plane:
+        return cls(scene.axes, tuple(0.0 if i in scene.axes else x for i, x in enumerate(scene.point)))
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place of a tile: column and row counted rightwards and upwards from the origin, at a level."""
+
+    level: int
+    column: int
+    row: int
+
+    @property
+    def span(self) -> float:
+        """Width and height in latent units."""
+        return CELLS * BASE_CELL * 2.0**-self.level
+
+    def centres(self) -> np.ndarray:
+        """Plane coordinates of the cells' centres, row by row from the top left: (16, 2)."""
+        cell = self.span / CELLS
+        steps = (np.arange(CELLS) + 0.5) * cell
+        across, down = np.meshgrid(self.column * self.span + steps, (self.row + 1) * self.span - steps)
+        return np.stack([across.ravel(), down.ravel()], axis=1)
+
+    def placed(self, image: np.ndarray) -> Tile:
+        left, bottom = self.column * self.span, self.row * self.span
+        return Tile(left, left + self.span, bottom, bottom + self.span, image)
+
+
+def level_for(view: View) -> int:
+    """The finest level whose cells are at least MIN_CELL_PIXELS wide on the screen."""
+    return math.floor(math.log2(BASE_CELL / (MIN_CELL_PIXELS * view.units_per_pixel)))
+
+
+def visible(view: View, level: int) -> list[Slot]:
+    """Slots of a level that the view shows, nearest to its centre first."""
+    span = Slot(level, 0, 0).span
+    first_column, last_column = (
+        math.floor(x / span) for x in (view.left - _MARGIN * span, view.right + _MARGIN * span)
+    )
+    first_row, last_row = (math.floor(y / span) for y in (view.bottom - _MARGIN * span, view.top + _MARGIN * span))
+    middle_x, middle_y = (view.left + view.right) / (2 * span) - 0.5, (view.bottom + view.top) / (2 * span) - 0.5
+    slots = [
+        Slot(level, column, row)
+        for row in range(first_row, last_row + 1)
+        for column in range(first_column, last_column + 1)
+    ]
+    return sorted(slots, key=lambda slot: (slot.column - middle_x) ** 2 + (slot.row - middle_y) ** 2)
+
+
+class TileCache:
+    """The latest decoded image of every slot, whatever weights it came from, within a bound in bytes.
+
+    Stale images stand in until their successors come, so one image a slot is enough.
+    """
+
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
+        self._limit = limit
+        self._bytes = 0
+        self._images: OrderedDict[Slot, tuple[object, np.ndarray]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @property
+    def bytes(self) -> int:
+        return self._bytes
+
+    def is_fresh(self, slot: Slot, content: object) -> bool:
+        entry = self._images.get(slot)
+        return entry is not None and entry[0] == content
+
+    def image(self, slot: Slot) -> np.ndarray | None:
+        entry = self._images.get(slot)
+        if entry is None:
+            return None
+        self._images.move_to_end(slot)
+        return entry[1]
+
+    def put(self, slot: Slot, content: object, image: np.ndarray) -> None:
+        old = self._images.pop(slot, None)
+        self._bytes += image.nbytes - (old[1].nbytes if old else 0)
+        self._images[slot] = (content, image)
+        while self._bytes > self._limit and len(self._images) > 1:
+            _, (_, dropped) = self._images.popitem(last=False)
+            self._bytes -= dropped.nbytes
+
+    def clear(self) -> None:
+        self._images.clear()
+        self._bytes = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """What the map is being drawn from until everything visible has been drawn once: weights and plane."""
+
+    model: VAE
+    version: Version
+    plane: Plane
+
+    @property
+    def content(self) -> object:
+        return self.version, self.plane
+
+
+class Explorer:
+    """Turns scenes into frames. One thread uses it; it may drop a generator at any frame and ask for a new one.
+
+    New weights, and new positions of the plane, are taken up for the map and the encodings when what is visible has
+    been drawn once, so that frequent snapshots never starve a slow decoder. The point always uses the newest.
+    """
+
+    def __init__(self, cache: TileCache | None = None) -> None:
+        self._cache = cache or TileCache()
+        self._pass: _Pass | None = None
+        self._shown_point: object = None
+        self._shown_map: object = None
+        self._shown_encodings: tuple[Version | None, np.ndarray | None] = (None, None)
+        self._shown_pictures: tuple[Version | None, Pictures | None] = (None, None)
+        self._means: list[np.ndarray] = []
+        self._stream: torch.cuda.Stream | None = None
+
+    def frames(self, scene: Scene) -> Iterator[Frame | None]:
+        """Frames of a scene that are not shown yet: the point's image, then tiles nearest first, then the rest.
+
+        None comes where there is nothing to show, but it is a good moment to see whether a newer scene waits.
+        """
+        yield from self._point(scene)
+        yield from self._pictures(scene)
+        while not self._is_shown(scene):
+            self._adopt(scene)
+            yield from self._map(scene)
+            yield from self._encodings(scene)
+
+    def _fast(self, model: VAE) -> contextlib.AbstractContextManager[object]:
+        """The way to decode for the screen: bf16 where that is faster (it errs by less than 3 grey levels).
+
+        On CUDA on a stream of our own with priority, or decodes would wait behind the trainer's queued steps. A
+        snapshot was read by the host before it was handed out, so there is nothing to wait for.
+        """
+        device = model.device
+        stack = contextlib.ExitStack()
+        stack.enter_context(devices.autocast(device, devices.choose_precision("auto", device, model.convolutional)))
+        if device.type == "cuda":
+            if self._stream is None:
+                self._stream = torch.cuda.Stream(device, priority=-1)
+            stack.enter_context(torch.cuda.stream(self._stream))
+        return stack
+
+    def _is_shown(self, scene: Scene) -> bool:
+        wanted = _Pass(scene.model, scene.version, Plane.of(scene))
+        tiles = scene.view is None or self._shown_map == (wanted.content, scene.view)
+        return tiles and self._are_encoded(scene, scene.version)
+
+    def _are_encoded(self, scene: Scene, version: Version) -> bool:
+        shown_version, shown_images = self._shown_encodings
+        return scene.encode is None or (shown_version == version and shown_images is scene.encode)
+
+    def _adopt(self, scene: Scene) -> None:
+        """Take up the scene's weights and plane, unless a pass over what was visible before is still under way."""
+        current = self._pass
+        other_map = (
+            current is None
+            or current.version.lineage != scene.version.lineage
+            or current.plane.axes != scene.axes
+            or len(current.plane.offset) != len(scene.point)
+        )
+        if other_map:
+            self._cache.clear()
+            self._means = []
+        elif not self._pass_is_drawn(scene):
+            return
+        wanted = _Pass(scene.model, scene.version, Plane.of(scene))
+        if other_map or wanted.version != current.version:
+            self._means = []
+        self._pass = wanted
+
+    def _pass_is_drawn(self, scene: Scene) -> bool:
+        current = self._pass
+        if not self._are_encoded(scene, current.version):
+            return False
+        if scene.view is None:
+            return True
+        return all(self._cache.is_fresh(slot, current.content) for slot in visible(scene.view, level_for(scene.view)))
+
+    def _point(self, scene: Scene) -> Iterator[Frame]:
+        wanted = (scene.version, scene.point)
+        if self._shown_point == wanted:
+            return
+        began = time.perf_counter()
+        z = torch.tensor([scene.point], device=scene.model.device)
+        image = to_pixels(scene.model.decode(z).mean)[0]
+        self._shown_point = wanted
+        yield PointFrame(scene.version, scene.point, image, time.perf_counter() - began)
+
+    def _map(self, scene: Scene) -> Iterator[Frame]:
+        if scene.view is None:
+            return
+        current, view = self._pass, scene.view
+        began = time.perf_counter()
+        slots = visible(view, level_for(view))
+        missing = [slot for slot in slots if not self._cache.is_fresh(slot, current.content)]
+        per_call = _CELLS_A_CALL // CELLS**2
+        for start in range(0, max(1, len(missing)), per_call):
+            batch = missing[start : start + per_call]
+            if batch:
+                self._decode(current, batch)
+            complete = start + per_call >= len(missing)
+            if complete:
+                self._shown_map = (current.content, view)
+            yield MapFrame(
+                current.version, scene.axes, self._composition(view, slots), complete, time.perf_counter() - began
+            )
+
+    def _decode(self, current: _Pass, slots: list[Slot]) -> None:
+        centres = np.concatenate([slot.centres() for slot in slots])
+        points = torch.from_numpy(embed(current.plane.offset, current.plane.axes, centres)).to(current.model.device)
+        with self._fast(current.model):
+            cells = to_pixels(current.model.decode(points).mean)
+        height, width = cells.shape[1:]
+        mosaics = cells.reshape(len(slots), CELLS, CELLS, height, width).swapaxes(2, 3)
+        mosaics = mosaics.reshape(len(slots), CELLS * height, CELLS * width)
+        for slot, mosaic in zip(slots, mosaics, strict=True):
+            # A copy of its own, or one small tile would keep the whole batch in memory.
+            self._cache.put(slot, current.content, mosaic.copy())
+
+    def _composition(self, view: View, slots: list[Slot]) -> tuple[Tile, ...]:
+        """Every slot's latest image, over coarser and finer ones where a slot has none yet."""
+        present, stand_ins = [], {}
+        for slot in slots:
+            image = self._cache.image(slot)
+            if image is not None:
+                present.append(slot.placed(image))
+                continue
+            for coarser in range(1, 5):
+                parent = Slot(slot.level - coarser, slot.column >> coarser, slot.row >> coarser)
+                image = self._cache.image(parent)
+                if image is not None:
+                    stand_ins[parent] = parent.placed(image)
+                    break
+            else:
+                for child in _children(slot):
+                    image = self._cache.image(child)
+                    if image is not None:
+                        stand_ins[child] = child.placed(image)
+        coarse_first = sorted(stand_ins, key=lambda slot: slot.level)
+        return (*(stand_ins[slot] for slot in coarse_first), *present)
+
+    def _encodings(self, scene: Scene) -> Iterator[Frame | None]:
+        current = self._pass
+        if self._are_encoded(scene, current.version):
+            return
+        # Piece by piece, and kept, so that a newer scene loses nothing of what was encoded.
+        done = sum(map(len, self._means))
+        while done < len(scene.encode):
+            images = torch.from_numpy(scene.encode[done : done + 100]).to(current.model.device)
+            with self._fast(current.model):
+                self._means.append(current.model.encode(to_float(images)).mean.cpu().numpy())
+            done += len(images)
+            if done < len(scene.encode):
+                yield None
+        self._shown_encodings = (current.version, scene.encode)
+        means = np.concatenate(self._means)
+        yield EncodingsFrame(current.version, means)
+
+    def _pictures(self, scene: Scene) -> Iterator[Frame]:
+        request = scene.pictures
+        version, shown = self._shown_pictures
+        if request is None or (version == scene.version and shown is request):
+            return
+        self._shown_pictures = (scene.version, request)
+        yield pictures_frame(scene.model, scene.version, request)
+
+
+def _children(slot: Slot) -> Iterator[Slot]:
+    for row in (0, 1):
+        for column in (0, 1):
+            yield Slot(slot.level + 1, 2 * slot.column + column, 2 * slot.row + row)
+
+
+def pictures_frame(model: VAE, version: Version, request: Pictures) -> PicturesFrame:
+    """Reconstructions at the posterior means, and means of p(x|z) for `samples` draws of z from the prior."""
+    device = model.device
+    x = to_float(torch.from_numpy(request.images).to(device))
+    noise = torch.randn(request.samples, model.latent_dims, generator=torch.Generator().manual_seed(request.seed))
+    reconstructions = to_pixels(model.decode(model.encode(x).mean).mean)
+    samples = to_pixels(model.decode(noise.to(device)).mean)
+    return PicturesFrame(version, request, reconstructions, samples)

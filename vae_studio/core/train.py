@@ -1,0 +1,242 @@
+"""`train` is a generator of events: the only training loop there is. Window, command line and tests pull it."""
+
+from __future__ import annotations
+
+import math
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vae_studio.core import devices
+from vae_studio.core.config import RunConfig
+from vae_studio.core.datasets import Data
+from vae_studio.core.evaluate import evaluation_steps
+from vae_studio.core.events import (
+    Command,
+    Evaluated,
+    Evaluation,
+    Event,
+    Finished,
+    Progress,
+    SetBeta,
+    SetRate,
+    Snapshot,
+    Started,
+    Stop,
+)
+from vae_studio.core.model import all_finite, build, count_parameters
+from vae_studio.core.step import Stepper, beta_factor, rate_factor
+
+PROGRESS_SECONDS = 0.05
+SNAPSHOT_SECONDS = 0.08
+# Copying weights may take this share of the time, evaluating on test images that share of the arithmetic.
+SNAPSHOT_SHARE = 0.1
+EVALUATION_SHARE = 0.05
+
+Commands = queue.SimpleQueue[Command]
+
+
+def train(
+    config: RunConfig,
+    data: Data,
+    commands: Commands | None = None,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[Event]:
+    """Train a new model as `config` says on `data`, and say what happens.
+
+    Yields Started, then Progress 10 to 20 times a second by `clock`, a Snapshot after the first step and then as
+    often as is cheap, Evaluated by a schedule of steps, and Finished last. Not pulling is pausing. Commands are
+    applied between steps. The last partial batch of an epoch is dropped. Same config, data, device and thread count:
+    same figures at every step. Raises DeviceError when the config asks for a device that is not there; out of memory
+    and figures that are not finite end the run with a Finished that says so and has the last finite weights.
+    """
+    run = _Run(config, data, commands if commands is not None else queue.SimpleQueue(), clock)
+    for event in run.events():
+        left = clock()
+        yield event
+        run.away += clock() - left
+
+
+class _Run:
+    """The state of one training: what `train` would otherwise keep in twenty local variables."""
+
+    def __init__(self, config: RunConfig, data: Data, commands: Commands, clock: Callable[[], float]) -> None:
+        self.config = config
+        self.data = data
+        self.commands = commands
+        self.clock = clock
+        self.away = 0.0  # seconds spent outside the generator, pauses among them
+        self.device = devices.choose(config.device)
+        self.batch = min(config.batch_size, len(data.train))
+        self.steps_per_epoch = len(data.train) // self.batch
+        self.total_steps = self.steps_per_epoch * config.epochs
+        self.step = 0
+        self.beta, self.peak_rate = config.beta, config.learning_rate
+        self.beta_in_force = self.rate_in_force = 0.0
+        self.kl_per_dim = np.zeros(config.latent_dims, np.float32)
+        self.marks: deque[tuple[float, int]] = deque(maxlen=40)  # (time, step) of the last Progresses
+        self.stopping = False
+        self.finite = True
+        self.evaluation: Evaluation | None = None
+        self.model = build(config, (1, *data.image_size))
+        self.healthy = self.model.frozen()
+
+    def now(self) -> float:
+        """Seconds of the clock that this run has had for itself."""
+        return self.clock() - self.away
+
+    def events(self) -> Iterator[Event]:
+        self.began = self.now()
+        self.last_progress = self.next_snapshot = -math.inf
+        try:
+            yield from self.set_up()
+            yield from self.steps()
+            if self.finite and not self.stopping:
+                yield from self.evaluate(self.test_images, torch.float32)
+            yield self.finished()
+        except Exception as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            yield self.out_of_memory()
+
+    def set_up(self) -> Iterator[Event]:
+        config, data, model = self.config, self.data, self.model
+        self.dtype = devices.choose_precision(config.precision, self.device, model.convolutional)
+        yield Started(
+            total_steps=self.total_steps,
+            steps_per_epoch=self.steps_per_epoch,
+            parameters=count_parameters(model),
+            device=devices.title(self.device),
+            precision="bf16" if self.dtype == torch.bfloat16 else "float32",
+        )
+        model.to(self.device)
+        if model.convolutional:
+            model.to(memory_format=torch.channels_last)
+        self.stepper = Stepper(model, config, self.dtype)
+        self.order = torch.Generator(self.device).manual_seed(config.seed + 1)
+        self.train_images = data.train.images.to(self.device)
+        self.test_images = data.test.images.to(self.device)
+        # Small training sets are evaluated on fewer test images, so that their curves still have many points.
+        self.evaluated_images = self.test_images[: max(1000, len(data.train) // 6)]
+        # A training step costs about three forward passes.
+        self.evaluate_every = math.ceil(len(self.evaluated_images) / (3 * EVALUATION_SHARE) / self.batch)
+
+    def steps(self) -> Iterator[Event]:
+        while self.going_on():
+            shuffled = torch.randperm(len(self.train_images), device=self.device, generator=self.order)
+            for chosen in shuffled[: self.steps_per_epoch * self.batch].view(-1, self.batch):
+                self.rate_in_force = self.peak_rate * rate_factor(self.config, self.step, self.total_steps)
+                self.beta_in_force = self.beta * beta_factor(self.config, self.step, self.total_steps)
+                self.stepper.step(self.train_images[chosen], self.rate_in_force, self.beta_in_force)
+                self.step += 1
+                yield from self.report()
+                if self.step % self.evaluate_every == 0:
+                    yield from self.evaluate(self.evaluated_images, self.dtype)
+                if not self.going_on():
+                    break
+        yield from self.report(force=True)
+
+    def going_on(self) -> bool:
+        """Apply the commands that came in, and say whether there is a next step."""
+        while not self.commands.empty():
+            match self.commands.get():
+                case Stop():
+                    self.stopping = True
+                case SetBeta(beta):
+                    self.beta = beta
+                case SetRate(rate):
+                    self.peak_rate = rate
+        return self.finite and not self.stopping and self.step < self.total_steps
+
+    def report(self, *, force: bool = False) -> Iterator[Event]:
+        """A Progress and perhaps a Snapshot, where it is time for them."""
+        due = force or self.step == 1 or self.stepper.full
+        if not due and self.now() - self.last_progress < PROGRESS_SECONDS:
+            return
+        reconstruction, kl_per_dim = self.stepper.drain()
+        self.finite = self.finite and bool(reconstruction.isfinite().all() and kl_per_dim.isfinite().all())
+        if len(kl_per_dim):
+            self.kl_per_dim = kl_per_dim.mean(dim=0).numpy()
+        self.last_progress = self.now()
+        self.marks.append((self.last_progress, self.step))
+        yield self.progress(reconstruction, kl_per_dim.sum(dim=1))
+        if self.finite and (force or self.now() >= self.next_snapshot):
+            yield from self.snapshot()
+
+    def progress(self, reconstruction: Tensor, kl: Tensor) -> Progress:
+        (first_time, first_step), (last_time, last_step) = self.marks[0], self.marks[-1]
+        speed = (last_step - first_step) / (last_time - first_time) if last_step > first_step else 0.0
+        return Progress(
+            step=self.step,
+            total_steps=self.total_steps,
+            epoch=self.step / self.steps_per_epoch,
+            steps=np.arange(self.step - len(kl) + 1, self.step + 1),
+            reconstruction=reconstruction.numpy(),
+            kl=kl.numpy(),
+            kl_per_dim=self.kl_per_dim,
+            learning_rate=self.rate_in_force,
+            beta=self.beta_in_force,
+            steps_per_second=speed,
+            seconds_left=(self.total_steps - self.step) / speed if speed else None,
+        )
+
+    def snapshot(self) -> Iterator[Event]:
+        began = self.now()
+        copy = self.model.frozen()
+        if not all_finite(copy):
+            self.finite = False
+            return
+        self.healthy = copy
+        self.next_snapshot = self.now() + max(SNAPSHOT_SECONDS, (self.now() - began) / SNAPSHOT_SHARE)
+        yield Snapshot(self.step, copy)
+
+    def evaluate(self, images: Tensor, dtype: torch.dtype) -> Iterator[Event]:
+        """Evaluate on test images, with signs of life; given up when told to stop."""
+        noise = torch.Generator(self.device).manual_seed(self.config.seed + 3)
+        for item in evaluation_steps(self.model, images, noise, dtype=dtype):
+            if isinstance(item, Evaluation):
+                whole = len(images) == len(self.test_images) and dtype == torch.float32
+                self.evaluation = item if whole and self.step == self.total_steps else None
+                yield Evaluated(self.step, self.step / self.steps_per_epoch, item)
+            else:
+                yield from self.report()
+                self.going_on()
+                if self.stopping:
+                    return
+
+    def finished(self) -> Finished:
+        if not self.finite:
+            message = (
+                f"Training stopped at step {self.step}: the loss became infinite or not a number. The model keeps its "
+                f"last finite weights. Try a smaller learning rate (it was {self.rate_in_force:.1e})."
+            )
+            return self.ending("not_finite", message)
+        if self.stopping:
+            return self.ending("stopped", f"Stopped after {self.step} of {self.total_steps} steps.")
+        epochs = "1 epoch" if self.config.epochs == 1 else f"{self.config.epochs} epochs"
+        return self.ending("done", f"Trained {epochs}.")
+
+    def out_of_memory(self) -> Finished:
+        # What the step had taken is let go, so that the program around it has room again.
+        self.stepper = self.train_images = self.test_images = self.evaluated_images = None
+        self.evaluation = None
+        message = (
+            f"Memory ran out on {devices.title(self.device)} at step {self.step + 1}. The model keeps its last "
+            f"weights. "
+            f"Try a smaller batch (it was {self.batch}) or a smaller network."
+        )
+        return self.ending("out_of_memory", message)
+
+    def ending(self, reason: str, message: str) -> Finished:
+        try:
+            last = self.model.frozen()
+        except (RuntimeError, MemoryError):
+            last = self.healthy
+        model = last if all_finite(last) else self.healthy
+        return Finished(reason, message, self.step, self.now() - self.began, model, self.evaluation)
