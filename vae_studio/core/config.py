@@ -61,15 +61,21 @@ class MLPConfig(_Frozen):
 
 
 class ConvolutionalConfig(_Frozen):
-    """Strided convolutions, then one dense layer; the decoder upsamples by pixel shuffle."""
+    """Convolutions that halve the image once a channel count, then dense layers; the decoder mirrors them.
+
+    The dense layers matter: with two latent dimensions they do most of the bending.
+    """
 
     kind: Literal["convolutional"] = "convolutional"
-    channels: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=2, max_length=4)] = (
+    channels: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1, max_length=4)] = (
         32,
         64,
         64,
     )
-    dense: Annotated[int, Field(ge=1, le=MAX_WIDTH)] = 128
+    dense: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_WIDTH)], ...], Field(min_length=1, max_length=4)] = (
+        256,
+        128,
+    )
     activation: Activation = "silu"
 
     @property
@@ -142,6 +148,15 @@ def explain(error: ValidationError) -> str:
             )
             or "The settings"
         )
+        if item["type"] == "json_invalid":
+            sentences.append(f"The settings are not valid JSON: {item['ctx']['error']}.")
+            continue
+        if item["type"] == "extra_forbidden":
+            sentences.append(f"There is no setting “{' '.join(names)}”.")
+            continue
+        if item["type"].startswith("union_tag"):
+            sentences.append(f"{words} needs as its kind one of mlp and convolutional.")
+            continue
         message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
         given = item.get("input")
         shown = f" (it was {given!r})" if isinstance(given, (int, float, str)) and len(str(given)) < 60 else ""

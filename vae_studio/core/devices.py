@@ -14,6 +14,9 @@ import torch
 from vae_studio.core.config import DeviceChoice, Precision
 from vae_studio.core.errors import UserError
 
+# What plain RuntimeErrors say: CPU on Linux and macOS, CPU on Windows, C++ itself, GPUs, cuBLAS and cuDNN.
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory", "ALLOC_FAILED")
+
 
 class DeviceError(UserError, ValueError):
     """A device was asked for that this machine does not have."""
@@ -94,5 +97,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception means that memory ran out, on a GPU or on the CPU."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    words = str(error)
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in words or "out of memory" in words)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vae_studio.core.config import ConvolutionalConfig, RunConfig
+from vae_studio.core.config import ConfigError, ConvolutionalConfig, RunConfig
 from vae_studio.core.distributions import Bernoulli, DiagonalGaussian
 from vae_studio.core.networks import ImageShape, build_decoder, build_encoder, initialise
 
@@ -58,8 +58,14 @@ def skeleton(config: RunConfig, image_shape: ImageShape) -> VAE:
 
 
 def build(config: RunConfig, image_shape: ImageShape) -> VAE:
-    """A new model on the CPU with weights drawn from the config's seed."""
-    model = skeleton(config, image_shape).to_empty(device="cpu")
+    """A new model on the CPU with weights drawn from the config's seed. Raises ConfigError if it would be too large."""
+    bare = skeleton(config, image_shape)
+    if count_parameters(bare) > MAX_PARAMETERS:
+        raise ConfigError(
+            f"This network has {count_parameters(bare):,} weights, more than the {MAX_PARAMETERS:,} allowed. "
+            "Choose fewer or narrower layers."
+        )
+    model = bare.to_empty(device="cpu")
     initialise(model, torch.Generator().manual_seed(config.seed))
     return model
 

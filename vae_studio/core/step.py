@@ -34,8 +34,8 @@ def beta_factor(config: RunConfig, step: int, total_steps: int) -> float:
 class Stepper:
     """Takes optimisation steps with Adam (Kingma & Ba 2015) and remembers each step's figures on the device.
 
-    No figure is read per step: reconstruction and KL per dimension go into a ring on the device that `drain` copies
-    to the host in one go. A step whose loss is not finite changes no weight.
+    No figure is read per step: loss, reconstruction and KL per dimension go into a ring on the device that `drain`
+    copies to the host in one go. A step whose loss is not finite changes no weight.
     """
 
     def __init__(self, model: VAE, config: RunConfig, dtype: torch.dtype) -> None:
@@ -47,7 +47,7 @@ class Stepper:
         # The fused optimiser skips its update where this is 1; it was made for gradient scalers.
         self._optimiser.grad_scale = None
         self._optimiser.found_inf = torch.zeros((), device=device)
-        self._ring = torch.zeros(_RING, 1 + model.latent_dims, device=device)
+        self._ring = torch.zeros(_RING, 2 + model.latent_dims, device=device)
         self._filled = 0
 
     @property
@@ -68,12 +68,16 @@ class Stepper:
         self._optimiser.param_groups[0]["lr"] = rate
         self._optimiser.step()
         row = self._ring[self._filled]
-        row[0] = parts.reconstruction.detach().mean()
-        row[1:] = parts.kl_per_dim.detach().mean(dim=0)
+        row[0] = loss.detach()
+        row[1] = parts.reconstruction.detach().mean()
+        row[2:] = parts.kl_per_dim.detach().mean(dim=0)
         self._filled += 1
 
-    def drain(self) -> tuple[Tensor, Tensor]:
-        """Figures of the steps since the last call, on the CPU: reconstruction (n,), KL per dimension (n, d)."""
+    def drain(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Figures of the steps since the last call, on the CPU: loss and reconstruction (n,), KL per dimension (n, d).
+
+        The loss depends on β; wherever it is finite, so are the others, and the step was taken.
+        """
         rows = self._ring[: self._filled].cpu().clone()
         self._filled = 0
-        return rows[:, 0], rows[:, 1:]
+        return rows[:, 0], rows[:, 1], rows[:, 2:]

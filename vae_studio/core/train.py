@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vae_studio.core import devices
-from vae_studio.core.config import RunConfig
+from vae_studio.core.config import ConfigError, RunConfig
 from vae_studio.core.datasets import Data
 from vae_studio.core.evaluate import evaluation_steps
 from vae_studio.core.events import (
@@ -53,8 +53,9 @@ def train(
     Yields Started, then Progress 10 to 20 times a second by `clock`, a Snapshot after the first step and then as
     often as is cheap, Evaluated by a schedule of steps, and Finished last. Not pulling is pausing. Commands are
     applied between steps. The last partial batch of an epoch is dropped. Same config, data, device and thread count:
-    same figures at every step. Raises DeviceError when the config asks for a device that is not there; out of memory
-    and figures that are not finite end the run with a Finished that says so and has the last finite weights.
+    same figures at every step. Raises DeviceError when the config asks for a device that is not there, and ConfigError
+    when its network is too large to be made; once there is a model, out of memory and figures that are not finite end
+    the run with a Finished that says so and has the last finite weights.
     """
     run = _Run(config, data, commands if commands is not None else queue.SimpleQueue(), clock)
     for event in run.events():
@@ -84,8 +85,13 @@ class _Run:
         self.stopping = False
         self.finite = True
         self.evaluation: Evaluation | None = None
-        self.model = build(config, (1, *data.image_size))
-        self.healthy = self.model.frozen()
+        try:
+            self.model = build(config, (1, *data.image_size))
+            self.healthy = self.model.frozen()
+        except (RuntimeError, MemoryError) as error:
+            if devices.is_out_of_memory(error):
+                raise ConfigError("There is not enough memory for this network. Choose a smaller one.") from None
+            raise
 
     def now(self) -> float:
         """Seconds of the clock that this run has had for itself."""
@@ -100,10 +106,12 @@ class _Run:
             if self.finite and not self.stopping:
                 yield from self.evaluate(self.test_images, torch.float32)
             yield self.finished()
+            return
         except Exception as error:
             if not devices.is_out_of_memory(error):
                 raise
-            yield self.out_of_memory()
+        # Out of the handler, so that the exception no longer holds the frames that hold the step's tensors.
+        yield self.out_of_memory()
 
     def set_up(self) -> Iterator[Event]:
         config, data, model = self.config, self.data, self.model
@@ -136,7 +144,7 @@ class _Run:
                 self.stepper.step(self.train_images[chosen], self.rate_in_force, self.beta_in_force)
                 self.step += 1
                 yield from self.report()
-                if self.step % self.evaluate_every == 0:
+                if self.step % self.evaluate_every == 0 and self.step < self.total_steps:
                     yield from self.evaluate(self.evaluated_images, self.dtype)
                 if not self.going_on():
                     break
@@ -159,8 +167,8 @@ class _Run:
         due = force or self.step == 1 or self.stepper.full
         if not due and self.now() - self.last_progress < PROGRESS_SECONDS:
             return
-        reconstruction, kl_per_dim = self.stepper.drain()
-        self.finite = self.finite and bool(reconstruction.isfinite().all() and kl_per_dim.isfinite().all())
+        loss, reconstruction, kl_per_dim = self.stepper.drain()
+        self.finite = self.finite and bool(loss.isfinite().all())
         if len(kl_per_dim):
             self.kl_per_dim = kl_per_dim.mean(dim=0).numpy()
         self.last_progress = self.now()
@@ -201,6 +209,9 @@ class _Run:
         noise = torch.Generator(self.device).manual_seed(self.config.seed + 3)
         for item in evaluation_steps(self.model, images, noise, dtype=dtype):
             if isinstance(item, Evaluation):
+                if not math.isfinite(item.neg_elbo):
+                    self.finite = False
+                    return
                 whole = len(images) == len(self.test_images) and dtype == torch.float32
                 self.evaluation = item if whole and self.step == self.total_steps else None
                 yield Evaluated(self.step, self.step / self.steps_per_epoch, item)
@@ -225,17 +236,18 @@ class _Run:
     def out_of_memory(self) -> Finished:
         # What the step had taken is let go, so that the program around it has room again.
         self.stepper = self.train_images = self.test_images = self.evaluated_images = None
+        self.model.zero_grad()
         self.evaluation = None
         message = (
-            f"Memory ran out on {devices.title(self.device)} at step {self.step + 1}. The model keeps its last "
-            f"weights. "
-            f"Try a smaller batch (it was {self.batch}) or a smaller network."
+            f"Memory ran out on {devices.title(self.device)} after {self.step} of {self.total_steps} steps. The model "
+            f"keeps its last weights. Try a smaller batch (it was {self.batch}) or a smaller network."
         )
         return self.ending("out_of_memory", message)
 
     def ending(self, reason: str, message: str) -> Finished:
         try:
-            last = self.model.frozen()
+            # Before the first step the model may lie half on one device and half on another.
+            last = self.model.frozen() if self.step else self.healthy
         except (RuntimeError, MemoryError):
             last = self.healthy
         model = last if all_finite(last) else self.healthy

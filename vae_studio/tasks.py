@@ -1,0 +1,128 @@
+"""What the window's workers do: each a generator for a worker thread, made of calls into `core`.
+
+Importing this module imports no torch; calling a task does, in the worker, after the window has been painted.
+Jobs yield numbers between 0 and 1 as progress, and their result last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vae_studio.core.config import DataConfig, RunConfig
+from vae_studio.core.events import Event
+from vae_studio.core.latent import GridRequest
+from vae_studio.core.scene import Frame, Scene, TestImages
+
+if TYPE_CHECKING:
+    import numpy as np
+
+TRAINER_NICENESS = 10
+PREVIEW_TILES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model to explore: a frozen `core.model.VAE` with its card, its name for people, and where it came from."""
+
+    model: Any
+    card: dict[str, Any]
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file was written."""
+
+    path: Path
+
+
+def find_devices() -> Iterator[list[tuple[str, str]]]:
+    """The choices of device, best first, as (choice, title)."""
+    from vae_studio.core import devices
+
+    yield [(info.choice, info.title) for info in devices.available()]
+
+
+def open_model(name_or_path: str) -> Iterator[OpenedModel]:
+    """Open a shipped model by name, or a model file, and put it on the best device. Raises ModelFileError."""
+    from vae_studio.core import devices, library
+
+    devices.settle_thread()
+    loaded = library.open_model(name_or_path)
+    title = next((m.title for m in library.shipped_models() if m.path == loaded.path), loaded.path.stem)
+    if loaded.path.name == "model.safetensors":
+        title = loaded.path.parent.name
+    model = loaded.model.to(devices.choose("auto"))
+    yield OpenedModel(model, loaded.card, title, loaded.path, loaded.sha256)
+
+
+def load_test_images(config: DataConfig, seed: int) -> Iterator[TestImages]:
+    """The test images that go with a training on `config`. Raises DataError."""
+    from vae_studio.core import datasets
+
+    yield _test_images(datasets.load(config, seed))
+
+
+def train(config: RunConfig, folder: Path, commands: Any) -> Iterator[Event | TestImages]:
+    """Train in this thread, which steps back for the window; the test images come first, then the run's events."""
+    from vae_studio.core import datasets, devices, runs
+
+    devices.settle_thread(TRAINER_NICENESS)
+    data = datasets.load(config.data, config.seed)
+    yield _test_images(data)
+    yield from runs.record(config, data, folder, commands, command="trained in the window")
+
+
+class Frames:
+    """Makes frames for the render thread; one `core.tiles.Explorer` lives as long as the window."""
+
+    def __init__(self) -> None:
+        self._explorer: Any = None
+
+    def __call__(self, scene: Scene) -> Iterator[Frame | None]:
+        if self._explorer is None:
+            from vae_studio.core import devices
+            from vae_studio.core.tiles import Explorer
+
+            devices.settle_thread()
+            self._explorer = Explorer()
+        return self._explorer.frames(scene)
+
+
+def preview_grid(model: Any, request: GridRequest) -> Iterator[float | np.ndarray]:
+    """The picture of a grid with at most 40 × 40 of its tiles, unscaled."""
+    from vae_studio.core.export import grid_steps
+
+    rows, cols = min(request.rows, PREVIEW_TILES), min(request.cols, PREVIEW_TILES)
+    yield from grid_steps(model, replace(request, rows=rows, cols=cols, scale=1))
+
+
+def export_grid(model: Any, request: GridRequest, path: Path, name: str, sha256: str) -> Iterator[float | Written]:
+    """Decode a grid at full size and write it. Raises GridError or FileError."""
+    import numpy as np
+
+    from vae_studio.core.export import grid_steps, write_grid
+
+    for item in grid_steps(model, request):
+        if isinstance(item, np.ndarray):
+            write_grid(path, item, model, request, name=name, sha256=sha256)
+            yield Written(path)
+        else:
+            yield item
+
+
+def save_model(model: Any, card: dict[str, Any], path: Path) -> Iterator[Written]:
+    """Write the model that is shown to a file. Raises FileError."""
+    from vae_studio.core.checkpoint import save_model as write
+
+    write(path, model, card)
+    yield Written(path)
+
+
+def _test_images(data: Any) -> TestImages:
+    return TestImages(data.test.images.numpy(), data.test.labels.numpy(), data.class_names)

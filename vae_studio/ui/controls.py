@@ -1,0 +1,161 @@
+"""Small controls that several panels share: a slider with a number that can be typed, chips, labels, cards."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QValidator
+from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+
+_TICKS = 1000
+
+
+def label(text: str, role: str) -> QLabel:
+    """A label of a kind the stylesheet knows: title, muted, faint, number or error."""
+    result = QLabel(text)
+    result.setProperty("role", role)
+    return result
+
+
+def card() -> QFrame:
+    """A rounded panel."""
+    result = QFrame()
+    result.setProperty("panel", True)
+    return result
+
+
+def chip(text: str, tooltip: str, *, checked: bool = True) -> QPushButton:
+    """A checkable button, blue when on."""
+    result = QPushButton(text)
+    result.setProperty("kind", "chip")
+    result.setCheckable(True)
+    result.setChecked(checked)
+    result.setToolTip(tooltip)
+    result.setAccessibleName(text)
+    return result
+
+
+def subscript(index: int) -> str:
+    """The name of latent dimension `index` (from 0) as people write it: z₁, z₂, …"""
+    return "z" + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(index + 1))
+
+
+class ValueSlider(QWidget):
+    """A slider and a number field for one float; both show the value, either sets it; double-click resets.
+
+    `changed(float)` is emitted when the *user* changes the value, not by `set_value`. With `logarithmic` the slider
+    moves in equal ratios. Values typed beyond the slider's range are kept, up to `hard_range`.
+    """
+
+    changed = Signal(float)
+
+    def __init__(
+        self,
+        low: float,
+        high: float,
+        value: float,
+        *,
+        decimals: int = 3,
+        logarithmic: bool = False,
+        hard_range: tuple[float, float] | None = None,
+        name: str = "",
+        tooltip: str = "",
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._low, self._high, self._logarithmic, self._default = low, high, logarithmic, value
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, _TICKS)
+        self.field = _NumberField(logarithmic)
+        self.field.setDecimals(6 if logarithmic else decimals)
+        self.field.setRange(*(hard_range or (low, high)))
+        self.field.setSingleStep((high - low) / 100)
+        self.field.setKeyboardTracking(False)
+        self.field.setFixedWidth(64)
+        self.field.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        self.field.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addWidget(self.slider, 1)
+        layout.addWidget(self.field)
+        for widget in (self.slider, self.field):
+            widget.setToolTip(tooltip)
+            widget.setAccessibleName(name)
+        self.setFocusProxy(self.slider)
+        self.slider.installEventFilter(self)
+        self.set_value(value)
+        self.slider.valueChanged.connect(self._slider_moved)
+        self.field.valueChanged.connect(self._field_typed)
+
+    def value(self) -> float:
+        return self.field.value()
+
+    def set_value(self, value: float) -> None:
+        """Show `value` without announcing it."""
+        with QSignalBlocker(self.field):
+            self.field.setValue(value)
+        self._place_slider(value)
+
+    def set_default(self, value: float) -> None:
+        """The value that a double-click goes back to."""
+        self._default = value
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self.slider and event.type() == QEvent.Type.MouseButtonDblClick:
+            self.field.setValue(self._default)
+            return True
+        return super().eventFilter(watched, event)
+
+    def _slider_moved(self, tick: int) -> None:
+        fraction = tick / _TICKS
+        if self._logarithmic:
+            value = self._low * (self._high / self._low) ** fraction
+        else:
+            value = self._low + (self._high - self._low) * fraction
+        with QSignalBlocker(self.field):
+            self.field.setValue(value)
+        self.changed.emit(self.field.value())
+
+    def _field_typed(self, value: float) -> None:
+        self._place_slider(value)
+        self.changed.emit(value)
+
+    def _place_slider(self, value: float) -> None:
+        if self._logarithmic:
+            fraction = math.log(max(value, self._low) / self._low) / math.log(self._high / self._low)
+        else:
+            fraction = (value - self._low) / (self._high - self._low)
+        with QSignalBlocker(self.slider):
+            self.slider.setValue(round(min(max(fraction, 0.0), 1.0) * _TICKS))
+
+
+class _NumberField(QDoubleSpinBox):
+    """A number field that, if asked to, writes small numbers as people write rates: 1.5e-3."""
+
+    def __init__(self, scientific: bool) -> None:
+        super().__init__()
+        self._scientific = scientific
+
+    def textFromValue(self, value: float) -> str:
+        if not self._scientific:
+            return super().textFromValue(value)
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+    def valueFromText(self, text: str) -> float:
+        try:
+            return float(text.replace(",", "."))
+        except ValueError:
+            return self.value()
+
+    def validate(self, text: str, position: int) -> object:
+        if not self._scientific:
+            return super().validate(text, position)
+        try:
+            float(text.replace(",", "."))
+        except ValueError:
+            typing = set(text) <= set("0123456789.,eE+-")
+            return (QValidator.State.Intermediate if typing else QValidator.State.Invalid), text, position
+        return QValidator.State.Acceptable, text, position

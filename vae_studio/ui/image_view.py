@@ -1,0 +1,80 @@
+"""One grey image, as large as fits; and the mapping from grey levels to the theme's paper and ink."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from PySide6.QtCore import QRect, QSize
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from vae_studio.ui.theme import DARK, Theme
+
+
+@lru_cache(maxsize=4)
+def grey_table(theme: Theme) -> np.ndarray:
+    """The colour of every grey level, 0 → paper … 255 → ink: uint32 (256,) as 0xffRRGGBB, not to be written to."""
+    paper, ink = (QColor(name) for name in (theme.paper, theme.ink))
+    ends = np.array([[c.red(), c.green(), c.blue()] for c in (paper, ink)], dtype=np.float64)
+    levels = np.linspace(0.0, 1.0, 256)[:, None]
+    red, green, blue = np.rint(ends[0] + levels * (ends[1] - ends[0])).astype(np.uint32).T
+    table = np.uint32(0xFF000000) | (red << 16) | (green << 8) | blue
+    table.setflags(write=False)
+    return table
+
+
+def to_qimage(array: np.ndarray, theme: Theme) -> QImage:
+    """A uint8 (H, W) array in the theme's paper and ink: an RGB32 image that owns its pixels."""
+    if array.ndim != 2 or array.dtype != np.uint8:
+        raise ValueError(f"an image must be uint8 (H, W), not {array.dtype} {array.shape}")
+    # Indexing keeps a transposed array's memory order, which QImage cannot read.
+    colours = np.ascontiguousarray(grey_table(theme)[array])
+    height, width = array.shape
+    return QImage(colours.data, width, height, colours.strides[0], QImage.Format.Format_RGB32).copy()
+
+
+class ImageView(QWidget):
+    """Shows one uint8 (H, W) image: square pixels, scaled smoothly, centred, as large as fits.
+
+    Scaling at each paint costs less than 0.5 ms, so nothing is cached but the image itself.
+    """
+
+    def __init__(self, theme: Theme = DARK, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._array: np.ndarray | None = None
+        self._image: QImage | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(28, 28)
+
+    def sizeHint(self) -> QSize:
+        return QSize(256, 256)
+
+    def set_image(self, array: np.ndarray) -> None:
+        """Show this image; the array must not be written to afterwards."""
+        self._array = array
+        self._image = to_qimage(array, self._theme)
+        self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        if self._array is not None:
+            self._image = to_qimage(self._array, theme)
+        self.update()
+
+    def image_rect(self) -> QRect:
+        """Where the image is painted, in logical pixels; a centred square before there is one."""
+        height, width = (1, 1) if self._array is None else self._array.shape
+        scale = min(self.width() / width, self.height() / height)
+        size = QSize(max(1, int(width * scale)), max(1, int(height * scale)))
+        return QRect((self.width() - size.width()) // 2, (self.height() - size.height()) // 2, *size.toTuple())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        rect = self.image_rect()
+        if self._image is None:
+            painter.fillRect(rect, QColor(self._theme.paper))
+            return
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(rect, self._image)

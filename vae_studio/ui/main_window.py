@@ -1,0 +1,429 @@
+"""The window: places the panels, and is the one switchboard between panels, session, training and workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QSettings, QSize, Qt, QTimer
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QMainWindow,
+    QMessageBox,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+import vae_studio
+from vae_studio import paths, tasks
+from vae_studio.core import events
+from vae_studio.core.config import ConfigError
+from vae_studio.core.scene import EncodingsFrame, MapFrame, PicturesFrame, PointFrame, Scene, TestImages, Version, View
+from vae_studio.ui import theme as themes
+from vae_studio.ui.actions import Actions
+from vae_studio.ui.decoder_panel import DecoderPanel
+from vae_studio.ui.export_control import ExportControl
+from vae_studio.ui.help_dialog import HelpDialog
+from vae_studio.ui.map_panel import MapPanel
+from vae_studio.ui.notice_bar import NoticeBar
+from vae_studio.ui.reconstruct_panel import ReconstructPanel
+from vae_studio.ui.run_bar import RunBar
+from vae_studio.ui.run_status import RunStatus
+from vae_studio.ui.session import Session
+from vae_studio.ui.settings import Settings
+from vae_studio.ui.setup_panel import SetupPanel
+from vae_studio.ui.training_control import TrainingControl
+from vae_studio.ui.training_panel import TrainingPanel
+from vae_studio.ui.workers import Failure, Jobs, Renderer
+
+EXPLORE, RECONSTRUCT = 0, 1
+_HINT = "drag the ring or click to move the point · drag the map to pan · wheel to zoom"
+_CACHED_SECONDS = 2e-4  # a map drawn faster than this came from the cache and says nothing of the decoder
+
+
+class MainWindow(QMainWindow):
+    """`model` is a shipped model's name or a model file to open first; `shipped` lists (name, title) of the shipped
+    models; `store` keeps geometry, theme and choices."""
+
+    def __init__(self, model: str, shipped: list[tuple[str, str]], store: QSettings) -> None:
+        super().__init__()
+        self.setObjectName("main_window")
+        self.setWindowTitle("VAE Studio")
+        self.setMinimumSize(QSize(960, 620))
+        self._settings = Settings(store)
+        self._following = False
+        self._lineage = 0
+        self._help_dialog: HelpDialog | None = None
+
+        self.actions_ = Actions(self)
+        self.bar = RunBar(shipped)
+        self.notice = NoticeBar()
+        self.setup = SetupPanel()
+        self.map_panel = MapPanel()
+        self.reconstruct = ReconstructPanel()
+        self.decoder = DecoderPanel()
+        self.training_panel = TrainingPanel()
+        self.status = RunStatus()
+        self.session = Session(self)
+        self.training = TrainingControl(self)
+        self.renderer = Renderer(tasks.Frames(), self)
+        self.jobs = Jobs(self)
+        self.export = ExportControl(self.jobs, self._settings, self)
+        self._lay_out()
+        self._connect()
+        self._settings.restore(self, self._splitters)
+        self._choose_theme(self._settings.theme)
+        self._show_run_state("idle")
+        # The first paint comes first: torch is imported by the workers, after it.
+        QTimer.singleShot(0, lambda: self._begin(model))
+
+    # The switchboard
+
+    def _connect(self) -> None:
+        actions = self.actions_
+        actions.open_model.triggered.connect(self._ask_for_model)
+        actions.save_model.triggered.connect(self._ask_where_to_save)
+        actions.export.triggered.connect(self._show_export)
+        actions.quit.triggered.connect(self.close)
+        actions.explore.triggered.connect(lambda: self._choose_view(EXPLORE))
+        actions.reconstruct.triggered.connect(lambda: self._choose_view(RECONSTRUCT))
+        actions.fit.triggered.connect(self.map_panel.map.fit)
+        actions.theme.triggered.connect(self._toggle_theme)
+        actions.system_theme.triggered.connect(self._follow_system)
+        actions.setup_panel.toggled.connect(self.setup.setVisible)
+        actions.decoder_panel.toggled.connect(self.decoder.setVisible)
+        actions.training_panel.toggled.connect(self.training_panel.setVisible)
+        actions.train.triggered.connect(self._train)
+        actions.pause.triggered.connect(self.training.pause_or_resume)
+        actions.stop.triggered.connect(self.training.stop)
+        actions.random.triggered.connect(self.session.random_point)
+        actions.reset.triggered.connect(self.session.reset_point)
+        actions.copy.triggered.connect(self.decoder.copy_point)
+        actions.help.triggered.connect(self._show_help)
+        actions.about.triggered.connect(self._show_about)
+
+        self.bar.model_chosen.connect(self._choose_model)
+        self.bar.open_requested.connect(self._ask_for_model)
+        self.bar.train_requested.connect(self._train)
+        self.bar.pause_requested.connect(self.training.pause_or_resume)
+        self.bar.stop_requested.connect(self.training.stop)
+        self.bar.view_chosen.connect(self._choose_view)
+        self.bar.export_requested.connect(self._show_export)
+
+        self.setup.failed.connect(self.notice.show_notice)
+        self.setup.objective.beta_changed.connect(self.training.turn_beta)
+        self.setup.objective.rate_changed.connect(self.training.turn_rate)
+
+        self.map_panel.map.point_moved.connect(self.session.move_on_map)
+        self.map_panel.map.view_changed.connect(self._show_visible)
+        self.map_panel.map.view_changed.connect(self.export.set_view)
+        self.map_panel.axes_changed.connect(self.session.choose_axes)
+        self.decoder.point_changed.connect(self.session.move_point)
+        self.decoder.random_requested.connect(self.session.random_point)
+        self.decoder.reset_requested.connect(self.session.reset_point)
+        self.reconstruct.request_changed.connect(self._show_visible)
+
+        self.session.scene_changed.connect(self.renderer.submit)
+        self.session.model_changed.connect(self._show_model)
+        self.session.point_changed.connect(self._show_point)
+        self.session.encodings_placed.connect(self.map_panel.map.set_encodings)
+        self.training.said.connect(self._run_said)
+        self.training.state_changed.connect(self._show_run_state)
+        self.training.failed.connect(self.report)
+        self.renderer.frame.connect(self._show_frame)
+        self.renderer.failed.connect(self.report)
+        QApplication.styleHints().colorSchemeChanged.connect(self._system_theme_changed)
+
+    def _begin(self, model: str) -> None:
+        self.renderer.start()
+        self.jobs.start()
+        self._open(model)
+        self.jobs.submit(tasks.find_devices, self._show_devices, self.report)
+
+    def _show_devices(self, found: list[tuple[str, str]]) -> None:
+        self.setup.set_devices([("auto", f"Automatic: {found[0][0].upper()}"), *found])
+        self.status.show_device(found[0][1])
+
+    # Models
+
+    def _ask_for_model(self) -> None:
+        folder = self._settings.folder("model", paths.runs())
+        path, _ = QFileDialog.getOpenFileName(self, "Open model", str(folder), "Models (*.safetensors)")
+        if path:
+            self._settings.set_folder("model", Path(path).parent)
+            self._open(path)
+
+    def _open(self, name_or_path: str) -> None:
+        self.jobs.submit(
+            lambda: tasks.open_model(name_or_path), lambda opened: self._show_opened(name_or_path, opened), self.report
+        )
+
+    def _choose_model(self, name: str) -> None:
+        if name != RunBar.RUN:
+            self._open(name)
+        elif self.training.run.opened:
+            self._follow_run()
+
+    def _show_opened(self, name: str, opened: tasks.OpenedModel) -> None:
+        self._following = False
+        self.bar.show_model(name, opened.name)
+        self.session.look_at(opened, self._new_version())
+        self.decoder.set_kl_per_dim(opened.card.get("kl_per_dim"))
+        if not self.training.going:
+            self._show_card(opened)
+        config = opened.model.config
+        self.jobs.submit(lambda: tasks.load_test_images(config.data, config.seed), self._show_test_images, self.report)
+
+    def _show_card(self, opened: tasks.OpenedModel) -> None:
+        """The figures of a model that is merely opened, where a run's would be."""
+        card, objective = opened.card, self.setup.objective
+        self.training_panel.show_kl_per_dim(np.asarray(card.get("kl_per_dim") or [], np.float32))
+        self.status.show_text(f"Exploring {opened.name} · {_HINT}")
+        objective.clear_numbers()
+        if card.get("neg_elbo") is not None:
+            objective.show_numbers(card["reconstruction"], card["kl"], opened.model.config.beta, "test")
+            objective.show_active(card["active_units"], opened.model.latent_dims)
+
+    def _new_version(self) -> Version:
+        self._lineage += 1
+        return Version(self._lineage, 0)
+
+    def _show_model(self, opened: tasks.OpenedModel) -> None:
+        dims = opened.model.latent_dims
+        self.decoder.set_dims(dims)
+        self.map_panel.set_dims(dims)
+        self.setWindowTitle(f"{opened.name} — VAE Studio")
+        self.bar.set_can_export(True)
+
+    def _show_test_images(self, images: TestImages) -> None:
+        self.map_panel.set_class_names(images.class_names)
+        self.reconstruct.set_data(images.images, images.labels, images.class_names)
+        self.session.set_images(images)
+
+    def _ask_where_to_save(self) -> None:
+        opened = self.session.opened
+        if opened is None:
+            return
+        folder = self._settings.folder("model", paths.runs())
+        proposed = folder / f"{opened.name.lower().replace(' ', '-')}.safetensors"
+        path, _ = QFileDialog.getSaveFileName(self, "Save model as", str(proposed), "Models (*.safetensors)")
+        if path:
+            target = Path(path).with_suffix(".safetensors")
+            self._settings.set_folder("model", target.parent)
+            self.jobs.submit(lambda: tasks.save_model(opened.model, opened.card, target), self._saved, self.report)
+
+    def _saved(self, written: tasks.Written) -> None:
+        self.status.show_saved(f"saved {written.path.name}", str(written.path))
+
+    # What is seen
+
+    def _choose_view(self, index: int) -> None:
+        self._centre.setCurrentIndex(index)
+        self.bar.set_view(index)
+        (self.actions_.explore if index == EXPLORE else self.actions_.reconstruct).setChecked(True)
+        self._show_visible()
+
+    def _show_visible(self, _: View | object = None) -> None:
+        if self._centre.currentIndex() == EXPLORE:
+            self.session.show_map(self.map_panel.map.view(), None)
+        else:
+            self.session.show_map(None, self.reconstruct.request())
+
+    def _show_point(self, scene: Scene) -> None:
+        point, (across, up) = scene.point, scene.axes
+        self.map_panel.set_axes(scene.axes)
+        self.map_panel.map.set_point(point[across], point[up] if up != across else 0.0)
+        self.decoder.set_point(point)
+
+    def _show_frame(self, frame: PointFrame | MapFrame | EncodingsFrame | PicturesFrame) -> None:
+        scene = self.session.scene
+        if frame.version.lineage != scene.version.lineage:
+            return
+        match frame:
+            case PointFrame():
+                self.decoder.set_image(frame.image)
+            case MapFrame():
+                if frame.axes == scene.axes:
+                    self.map_panel.map.set_map(frame)
+                if frame.complete and frame.seconds > _CACHED_SECONDS:
+                    self.status.show_map_time(frame.seconds)
+            case EncodingsFrame():
+                self.session.take_encodings(frame)
+            case PicturesFrame():
+                self.reconstruct.set_pictures(frame)
+
+    # Training
+
+    def _train(self) -> None:
+        if self.training.going:
+            return
+        try:
+            config = self.setup.config()
+        except ConfigError:
+            return  # the panel has said what is wrong
+        self.notice.hide()
+        self.status.show_text("Preparing…")
+        self.status.show_saved("", "")
+        self._following = True
+        self.training.start(config, self._new_version().lineage)
+        self.bar.set_run(f"{self.training.run.title} · training")
+        self.bar.show_model(RunBar.RUN, "")
+
+    def _run_said(self, event: events.Event | TestImages) -> None:
+        run = self.training.run
+        match event:
+            case events.Started():
+                self.training_panel.begin(event, run.config.latent_dims)
+                self.status.show_device(event.device)
+                self.setup.objective.clear_numbers()
+            case events.Progress():
+                self._show_progress(event)
+            case events.Evaluated():
+                self._show_evaluation(event)
+            case events.Snapshot():
+                self._show_snapshot()
+            case events.Finished():
+                self._show_snapshot()
+                self._show_end(event)
+            case events.Saved():
+                self.status.show_saved("model saved", str(event.path))
+                if self._following:
+                    self.session.name_model(run.opened)
+
+    def _show_progress(self, progress: events.Progress) -> None:
+        self.training_panel.append(progress)
+        self.status.show_progress(progress)
+        if len(progress.steps):
+            reconstruction, kl = float(progress.reconstruction.mean()), float(progress.kl.mean())
+            self.setup.objective.show_numbers(reconstruction, kl, progress.beta, "train")
+            self.setup.objective.show_rate_in_force(progress.learning_rate)
+
+    def _show_evaluation(self, evaluated: events.Evaluated) -> None:
+        self.training_panel.add_evaluation(evaluated)
+        figures = evaluated.evaluation
+        self.setup.objective.show_active(figures.active_units, len(figures.kl_per_dim))
+        if self._following:
+            self.decoder.set_kl_per_dim(figures.kl_per_dim)
+
+    def _show_snapshot(self) -> None:
+        if self._following:
+            self._follow_run()
+
+    def _follow_run(self) -> None:
+        run, scene = self.training.run, self.session.scene
+        self._following = True
+        self.bar.show_model(RunBar.RUN, "")
+        newly = scene is None or scene.version.lineage != run.lineage
+        self.session.look_at(run.opened, run.version)
+        if newly:
+            self._show_test_images(run.images)
+
+    def _show_end(self, finished: events.Finished) -> None:
+        if finished.reason in ("not_finite", "out_of_memory"):
+            self.notice.show_notice(finished.message)
+        if finished.evaluation:
+            figures = finished.evaluation
+            self.setup.objective.show_numbers(figures.reconstruction, figures.kl, self.training.run.config.beta, "test")
+        self.status.end_run(finished.message.partition(":")[0])
+
+    def _show_run_state(self, state: str) -> None:
+        self.bar.set_state(state)
+        self.setup.set_running(state != "idle")
+        self.actions_.train.setEnabled(state == "idle")
+        self.actions_.pause.setEnabled(state in ("running", "paused"))
+        self.actions_.stop.setEnabled(state in ("running", "paused"))
+        if state == "idle" and self.training.run:
+            self.bar.set_run(self.training.run.title)
+
+    # The window itself
+
+    def report(self, failure: Failure) -> None:
+        """Say in the window what went wrong; the details of what we did not expect can be copied."""
+        self.notice.show_notice(failure.words, "" if failure.expected else failure.details)
+        if not self.training.going:
+            self.status.end_run("Ready" if self.session.opened is None else f"Exploring {self.session.opened.name}")
+
+    def _show_export(self) -> None:
+        if self.session.opened:
+            self.export.show(self.session.opened, self.session.scene, self.map_panel.map.view())
+
+    def _toggle_theme(self) -> None:
+        self._choose_theme("light" if self._theme.name == "dark" else "dark")
+
+    def _follow_system(self, follow: bool) -> None:
+        self._choose_theme("system" if follow else self._theme.name)
+
+    def _system_theme_changed(self) -> None:
+        if self._settings.theme == "system":
+            self._choose_theme("system")
+
+    def _choose_theme(self, choice: themes.ThemeChoice) -> None:
+        self._settings.theme = choice
+        self._theme = themes.resolve(choice)
+        themes.apply(QApplication.instance(), self._theme)
+        self.actions_.system_theme.setChecked(choice == "system")
+        for panel in (self.map_panel, self.decoder, self.training_panel, self.reconstruct):
+            panel.set_theme(self._theme)
+
+    def _show_help(self) -> None:
+        if self._help_dialog is None:
+            self._help_dialog = HelpDialog(self.actions_.groups(), self)
+        self._help_dialog.show()
+        self._help_dialog.raise_()
+
+    def _show_about(self) -> None:
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("About VAE Studio")
+        box.setText(
+            f"<b>VAE Studio {vae_studio.__version__}</b><p>Train variational auto-encoders, and walk through their "
+            "latent space.<p>MNIST: Yann LeCun, Corinna Cortes, Christopher J. C. Burges (CC BY-SA 3.0)."
+        )
+        box.open()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """A training under way is stopped between two steps, and its model kept."""
+        self.training.close()
+        self.renderer.stop()
+        self.jobs.stop()
+        self.renderer.wait()
+        self.jobs.wait()
+        self._settings.keep(self, self._splitters)
+        super().closeEvent(event)
+
+    def _lay_out(self) -> None:
+        self._centre = QStackedWidget()
+        self._centre.addWidget(self.map_panel)
+        self._centre.addWidget(self.reconstruct)
+        middle = _splitter(Qt.Orientation.Vertical, [(self._centre, 3), (self.training_panel, 1)], [540, 230])
+        across = _splitter(
+            Qt.Orientation.Horizontal, [(self.setup, 0), (middle, 1), (self.decoder, 0)], [256, 860, 292]
+        )
+        self._splitters = {"middle": middle, "across": across}
+        body = QWidget()
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(8, 4, 8, 8)
+        layout.setSpacing(8)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.notice)
+        layout.addWidget(across, 1)
+        self.setCentralWidget(body)
+        self.setStatusBar(self.status)
+        self.actions_.fill(self.menuBar())
+        self.bar.set_can_export(False)
+        self.resize(1440, 900)
+
+
+def _splitter(direction: Qt.Orientation, parts: list[tuple[QWidget, int]], sizes: list[int]) -> QSplitter:
+    result = QSplitter(direction)
+    result.setChildrenCollapsible(False)
+    result.setHandleWidth(8)
+    for index, (widget, stretch) in enumerate(parts):
+        result.addWidget(widget)
+        result.setStretchFactor(index, stretch)
+    result.setSizes(sizes)
+    return result

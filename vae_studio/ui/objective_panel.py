@@ -1,0 +1,212 @@
+"""The objective: β and the learning rate, which can be turned while training, and the loss with its two terms."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QAbstractSpinBox, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from vae_studio.ui.controls import ValueSlider, label
+
+_BETA_TIP = (
+    "β, the weight of the KL term in what is optimised (no unit, 0 to 100). 1 gives the ELBO; more presses the "
+    "posteriors towards the prior (β-VAE, Higgins et al. 2017). Double-click the slider for 1."
+)
+_RATE_TIP = (
+    "Learning rate per step at the peak of the schedule (no unit). Turned while training, it scales the rest of the "
+    "schedule. Double-click the slider for the rate of the settings."
+)
+_BINARISATION_TIP = (
+    "The pixels are grey but the likelihood is Bernoulli. −log p(x|z) is linear in x, so this number bounds the mean "
+    "−log-likelihood of images binarised at random with the grey value as probability."
+)
+
+
+class ObjectivePanel(QWidget):
+    """β, the rate and the loss in nats per image: −ELBO = reconstruction + KL, whatever β is.
+
+    What is optimised when β ≠ 1, reconstruction + β · KL, stands on a line of its own.
+
+    Signals, only when the user turns a control: `beta_changed(float)`, `rate_changed(float)`.
+    """
+
+    beta_changed = Signal(float)
+    rate_changed = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("objective_panel")
+        # The exact values: the fields show rounded ones.
+        self._beta, self._rate = 1.0, 1.5e-3
+        self.beta_slider = _BetaSlider(
+            0.0,
+            10.0,
+            self._beta,
+            decimals=3,
+            hard_range=(0.0, 100.0),
+            name="β, weight of the KL term",
+            tooltip=_BETA_TIP,
+        )
+        self.beta_slider.slider.setObjectName("beta_slider")
+        self.beta_slider.field.setObjectName("beta_value")
+        self.rate_slider = ValueSlider(
+            1e-5, 1e-1, self._rate, logarithmic=True, hard_range=(1e-7, 1.0), name="Learning rate", tooltip=_RATE_TIP
+        )
+        self.rate_slider.slider.setObjectName("learning_rate_slider")
+        self.rate_slider.field.setObjectName("learning_rate")
+        self.rate_slider.field.setDecimals(9)
+        self.rate_slider.field.setRange(1e-7, 1.0)
+        self.rate_slider.field.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+        self.beta_slider.changed.connect(self._beta_turned)
+        self.rate_slider.changed.connect(self._rate_turned)
+
+        self._rate_now = label("", "faint")
+        self._rate_now.setObjectName("rate_in_force")
+        self._rate_now.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._rate_now.setToolTip("The learning rate of the last step: the peak rate times the schedule.")
+        self._total = label("", "number")
+        self._total.setObjectName("neg_elbo")
+        self._total.setToolTip("−ELBO = reconstruction + KL, in nats per image: an upper bound on −log p(x).")
+        self._terms = QLabel()
+        self._terms.setObjectName("elbo_terms")
+        self._terms.setToolTip("Reconstruction term and KL term, in nats per image.")
+        self._optimised = label("", "muted")
+        self._optimised.setObjectName("optimised_objective")
+        self._optimised.setToolTip("What training minimises when β ≠ 1, in nats per image. It is no bound for β < 1.")
+        self._note = label("", "faint")
+        self._note.setObjectName("binarisation_note")
+        self._note.setToolTip(_BINARISATION_TIP)
+        self._active = label("", "muted")
+        self._active.setObjectName("active_units")
+        self._active.setToolTip(
+            "A latent dimension is active when the variance of its posterior mean over the test images exceeds 0.01 "
+            "(Burda et al. 2016)."
+        )
+        for wrapped in (self._optimised, self._note, self._active):
+            wrapped.setWordWrap(True)
+        self._lay_out()
+        self.clear_numbers()
+
+    def _lay_out(self) -> None:
+        heading = QHBoxLayout()
+        heading.setSpacing(4)
+        heading.addWidget(label("Objective", "title"))
+        heading.addWidget(label("· turn while training", "muted"))
+        heading.addStretch(1)
+        controls = QGridLayout()
+        controls.setHorizontalSpacing(12)
+        controls.setVerticalSpacing(4)
+        for row, (text, slider) in enumerate((("β", self.beta_slider), ("rate", self.rate_slider))):
+            controls.addWidget(label(text, "muted"), row, 0)
+            controls.addWidget(slider, row, 1)
+        controls.addWidget(self._rate_now, 2, 0, 1, 2)
+        numbers = QHBoxLayout()
+        numbers.setSpacing(6)
+        numbers.addWidget(self._total, 0, Qt.AlignmentFlag.AlignBaseline)
+        numbers.addWidget(self._terms, 1, Qt.AlignmentFlag.AlignBaseline)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(heading)
+        layout.addLayout(controls)
+        layout.addSpacing(4)
+        layout.addWidget(label("−ELBO = E[−log p(x|z)] + KL(q‖p)", "muted"))
+        layout.addLayout(numbers)
+        layout.addWidget(self._optimised)
+        layout.addWidget(self._note)
+        layout.addStretch(1)
+        layout.addWidget(self._active)
+
+    def beta(self) -> float:
+        """β as it is set, a number just typed included."""
+        _take_typed(self.beta_slider)
+        return self._beta
+
+    def rate(self) -> float:
+        """The learning rate as it is set, a number just typed included."""
+        _take_typed(self.rate_slider)
+        return self._rate
+
+    def set_values(self, beta: float, rate: float) -> None:
+        """Show these without announcing them; a double-click on the rate goes back to `rate`."""
+        self._beta, self._rate = beta, rate
+        self.rate_slider.set_default(rate)
+        for slider, value in ((self.beta_slider, beta), (self.rate_slider, rate)):
+            slider.set_value(value)
+            slider.field.lineEdit().setModified(False)
+
+    def show_numbers(self, reconstruction: float, kl: float, beta: float, which: Literal["train", "test"]) -> None:
+        """The mean terms over train or test images, in nats per image, and the β in force."""
+        images = {"train": "training", "test": "test"}[which]
+        self._note.setText(f"per {images} image, expected over binarisations")
+        self._note.show()
+        if not (math.isfinite(reconstruction) and math.isfinite(kl)):
+            self._total.setText("—")
+            self._terms.setText("not a finite number")
+            self._optimised.hide()
+            return
+        self._total.setText(f"{reconstruction + kl:.1f}")
+        self._terms.setText(f"= {reconstruction:.1f} + {kl:.1f} nats")
+        objective = reconstruction + beta * kl
+        self._optimised.setText(f"optimised: {reconstruction:.1f} + {beta:.3g} · {kl:.1f} = {objective:.1f}")
+        self._optimised.setVisible(beta != 1.0)
+
+    def clear_numbers(self) -> None:
+        """Forget the loss, the rate in force and the count of active dimensions."""
+        self._total.setText("—")
+        self._terms.setText("nats per image")
+        for shown in (self._optimised, self._note, self._rate_now, self._active):
+            shown.hide()
+
+    def show_rate_in_force(self, rate: float) -> None:
+        """The learning rate of the last step."""
+        mantissa, exponent = f"{rate:.2e}".split("e")
+        self._rate_now.setText(f"now {mantissa}e{int(exponent)} by the schedule")
+        self._rate_now.show()
+
+    def show_active(self, active: int, total: int) -> None:
+        """How many of the latent dimensions are active."""
+        if active == 0:
+            words = "No latent dimension is active."
+        elif active == total:
+            words = {1: "The latent dimension is active.", 2: "Both latent dimensions are active."}.get(
+                total, f"All {total} latent dimensions are active."
+            )
+        else:
+            words = f"{active} of {total} latent dimensions {'is' if active == 1 else 'are'} active."
+        self._active.setText(words)
+        self._active.show()
+
+    def _beta_turned(self, beta: float) -> None:
+        self._beta = beta
+        self.beta_changed.emit(beta)
+
+    def _rate_turned(self, rate: float) -> None:
+        self._rate = rate
+        self.rate_changed.emit(rate)
+
+
+class _BetaSlider(ValueSlider):
+    """Goes by a power law, so that 0 is on it, 1 is in the middle and small β are as easy to reach as large ones."""
+
+    _POWER = math.log2(10.0)
+
+    def _slider_moved(self, tick: int) -> None:
+        with QSignalBlocker(self.field):
+            self.field.setValue(self._high * (tick / self.slider.maximum()) ** self._POWER)
+        self.changed.emit(self.field.value())
+
+    def _place_slider(self, value: float) -> None:
+        fraction = min(max(value, 0.0) / self._high, 1.0) ** (1.0 / self._POWER)
+        with QSignalBlocker(self.slider):
+            self.slider.setValue(round(fraction * self.slider.maximum()))
+
+
+def _take_typed(slider: ValueSlider) -> None:
+    """Take over a number that was typed and not yet confirmed: a toolbar button takes no focus from the field."""
+    line = slider.field.lineEdit()
+    if line.isModified():
+        slider.field.interpretText()
+        line.setModified(False)

@@ -1,0 +1,120 @@
+"""The row under the menus: which model is shown, Train, Pause, Stop, the two views, Export."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QWidget
+
+from vae_studio.ui.controls import chip
+
+
+class RunBar(QWidget):
+    """Signals: model_chosen(str), a shipped model's name or "run" for the current run; open_requested();
+    train_requested(), pause_requested(), stop_requested(), export_requested(); view_chosen(int), 0 Explore,
+    1 Reconstruct."""
+
+    model_chosen = Signal(str)
+    open_requested = Signal()
+    train_requested = Signal()
+    pause_requested = Signal()
+    stop_requested = Signal()
+    export_requested = Signal()
+    view_chosen = Signal(int)
+
+    RUN = "run"
+    _OPEN = "open"
+
+    def __init__(self, models: list[tuple[str, str]], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("run_bar")
+        self._shown = ""
+        self._models = QComboBox()
+        self._models.setObjectName("model_combo")
+        self._models.setMinimumWidth(200)
+        self._models.setAccessibleName("Model shown")
+        self._models.setToolTip("The model that the map and the decoder show")
+        for name, title in models:
+            self._models.addItem(title, name)
+        if models:
+            self._models.insertSeparator(self._models.count())
+        self._models.addItem("Open model…", self._OPEN)
+        self._train = _button("train_button", "▶  Train", "Train a new model with these settings (F5)", primary=True)
+        self._pause = _button("pause_button", "❚❚  Pause", "Hold the training where it is (F6)", primary=True)
+        self._stop = _button("stop_button", "■  Stop", "End the training and keep its model (F7)")
+        self._export = _button("export_button", "Export…", "Save an image grid of the current plane (Ctrl+E)")
+        self._views = QButtonGroup(self)
+        for index, (text, tip) in enumerate(
+            (("Explore", "The latent map (Ctrl+1)"), ("Reconstruct", "Test images and samples (Ctrl+2)"))
+        ):
+            button = chip(text, tip, checked=index == 0)
+            button.setObjectName(f"{text.lower()}_tab")
+            self._views.addButton(button, index)
+        self._lay_out()
+        self._models.activated.connect(self._chosen)
+        self._train.clicked.connect(self.train_requested)
+        self._pause.clicked.connect(self.pause_requested)
+        self._stop.clicked.connect(self.stop_requested)
+        self._export.clicked.connect(self.export_requested)
+        self._views.idClicked.connect(self.view_chosen)
+        self.set_state("idle")
+
+    def set_state(self, state: str) -> None:
+        """One of idle, running, paused and ending."""
+        self._train.setVisible(state == "idle")
+        self._pause.setVisible(state != "idle")
+        self._pause.setEnabled(state != "ending")
+        self._pause.setText("▶  Resume" if state == "paused" else "❚❚  Pause")
+        self._pause.setAccessibleName("Resume" if state == "paused" else "Pause")
+        self._stop.setEnabled(state in ("running", "paused"))
+
+    def set_view(self, index: int) -> None:
+        self._views.button(index).setChecked(True)
+
+    def set_can_export(self, possible: bool) -> None:
+        self._export.setEnabled(possible)
+
+    def set_run(self, title: str) -> None:
+        """Name the run on top of the list of models."""
+        if self._models.itemData(0) != self.RUN:
+            self._models.insertItem(0, title, self.RUN)
+        self._models.setItemText(0, title)
+
+    def show_model(self, name: str, title: str) -> None:
+        """Show which model is on view; a file that is not in the list joins it."""
+        index = self._models.findData(name)
+        if index < 0:
+            index = self._models.count() - 1
+            self._models.insertItem(index, title, name)
+        self._models.setCurrentIndex(index)
+        self._shown = name
+
+    def _chosen(self, index: int) -> None:
+        name = self._models.itemData(index)
+        self._models.setCurrentIndex(max(0, self._models.findData(self._shown)))
+        if name == self._OPEN:
+            self.open_requested.emit()
+        elif name != self._shown:
+            self.model_chosen.emit(name)
+
+    def _lay_out(self) -> None:
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        for widget in (self._models, self._train, self._pause, self._stop):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        for button in self._views.buttons():
+            layout.addWidget(button)
+        layout.addStretch(1)
+        layout.addWidget(self._export)
+
+
+def _button(name: str, text: str, tooltip: str, *, primary: bool = False) -> QPushButton:
+    result = QPushButton(text)
+    result.setObjectName(name)
+    result.setToolTip(tooltip)
+    result.setAccessibleName(text.split()[-1])
+    if primary:
+        result.setProperty("kind", "primary")
+        result.setMinimumWidth(96)
+    return result

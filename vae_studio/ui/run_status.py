@@ -1,0 +1,81 @@
+"""The status bar: how far the run is, its speed and time left; what the map costs; the device; what was saved."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QStatusBar, QWidget
+
+from vae_studio.core.events import Progress
+from vae_studio.ui.controls import label
+
+
+class RunStatus(QStatusBar):
+    """Values in, no signals."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("run_status")
+        self.setSizeGripEnabled(False)
+        self._where = label("Opening…", "muted")
+        self._where.setObjectName("status_text")
+        self._bar = QProgressBar()
+        self._bar.setObjectName("progress_bar")
+        self._bar.setAccessibleName("Training progress")
+        self._bar.setTextVisible(False)
+        self._bar.setFixedWidth(220)
+        self._bar.setRange(0, 1000)
+        self._pace = label("", "muted")
+        self._map = label("", "muted")
+        self._map.setToolTip("Milliseconds to decode what is visible of the map, last time")
+        self._device = label("", "muted")
+        self._device.setObjectName("status_device")
+        self._saved = label("", "muted")
+        left = QWidget()
+        layout = QHBoxLayout(left)
+        layout.setContentsMargins(8, 2, 8, 2)
+        layout.setSpacing(12)
+        for widget in (self._where, self._bar, self._pace):
+            layout.addWidget(widget)
+        self.addWidget(left)
+        for widget in (self._map, self._device, self._saved):
+            widget.setContentsMargins(8, 0, 8, 0)
+            self.addPermanentWidget(widget)
+        self._bar.hide()
+
+    def show_text(self, text: str) -> None:
+        """A word on what goes on when no run does."""
+        self._where.setText(text)
+
+    def show_progress(self, progress: Progress) -> None:
+        self._bar.show()
+        done = progress.step / progress.total_steps
+        self._bar.setValue(round(1000 * done))
+        epochs = round(progress.total_steps * progress.epoch / progress.step)
+        self._where.setText(f"epoch {min(int(progress.epoch) + 1, epochs)} of {epochs}")
+        left = "" if progress.seconds_left is None else f" · {duration(progress.seconds_left)} left"
+        # Thin spaces group thousands, as in the Système international.
+        self._pace.setText(f"{progress.steps_per_second:,.0f} steps/s{left}".replace(",", "\u2009"))
+
+    def end_run(self, text: str) -> None:
+        self._bar.hide()
+        self._pace.setText("")
+        self._where.setText(text)
+
+    def show_map_time(self, seconds: float) -> None:
+        self._map.setText(f"map {1000 * seconds:.1f} ms")
+
+    def show_device(self, title: str) -> None:
+        self._device.setText(title)
+
+    def show_saved(self, text: str, tooltip: str) -> None:
+        self._saved.setText(text)
+        self._saved.setToolTip(tooltip)
+
+
+def duration(seconds: float) -> str:
+    """3 s, 2 min 5 s, 1 h 20 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,121 @@
+"""The session: what the user is looking at. Model, point, plane, images; it asks for frames and places encodings."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+
+from vae_studio import tasks
+from vae_studio.core.latent import project
+from vae_studio.core.scene import EncodingsFrame, Pictures, Scene, TestImages, Version, View
+
+ENCODED_IMAGES = 2000
+
+
+class Session(QObject):
+    """Holds the scene; every change of it goes through here, and each asks for new frames.
+
+    Signals: `scene_changed(Scene)` wants frames; `model_changed(OpenedModel)` when another model (not just newer
+    weights of the same) is looked at, before its first scene; `point_changed(Scene)`, the point or the axes moved;
+    `encodings_placed(points (n, 2), labels (n,), strength (n,) or None)`, all None when there are none.
+    """
+
+    scene_changed = Signal(object)
+    model_changed = Signal(object)
+    point_changed = Signal(object)
+    encodings_placed = Signal(object, object, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.scene: Scene | None = None
+        self.opened: tasks.OpenedModel | None = None
+        self._images: TestImages | None = None
+        self._means: np.ndarray | None = None
+        self._view: View | None = None
+        self._pictures: Pictures | None = None
+        self._chance = random.Random()
+
+    def look_at(self, opened: tasks.OpenedModel, version: Version) -> None:
+        """Explore this model. The point and the axes stay where they are if they fit it."""
+        before, model = self.scene, opened.model
+        self.opened = opened
+        if before is not None and before.version.lineage == version.lineage:
+            self.scene = replace(before, model=model, version=version)
+            self._ask()
+            return
+        dims = model.latent_dims
+        fits = before is not None and before.model.latent_dims == dims
+        axes = before.axes if fits else (0, min(1, dims - 1))
+        self.scene = Scene(model, version, before.point if fits else (0.0,) * dims, axes)
+        self._means = None
+        self.model_changed.emit(opened)
+        self.encodings_placed.emit(None, None, None)
+        self.point_changed.emit(self.scene)
+        self._ask()
+
+    def name_model(self, opened: tasks.OpenedModel) -> None:
+        """The same model, of which more is known now: its file, its card."""
+        self.opened = opened
+
+    def set_images(self, images: TestImages) -> None:
+        """The test images whose encodings are shown: the first 2000."""
+        self._images = replace(images, images=images.images[:ENCODED_IMAGES], labels=images.labels[:ENCODED_IMAGES])
+        self._ask()
+
+    def show_map(self, view: View | None, pictures: Pictures | None) -> None:
+        """What is visible: a view of the map, or else pictures for the Reconstruct tab."""
+        self._view, self._pictures = view, pictures
+        self._ask()
+
+    def move_on_map(self, position: tuple[float, float]) -> None:
+        """Put the point at (u, v) of the plane; its other coordinates stay."""
+        if self.scene:
+            point, (across, up) = list(self.scene.point), self.scene.axes
+            point[up] = position[1]
+            point[across] = position[0]
+            self.move_point(tuple(point))
+
+    def move_point(self, point: tuple[float, ...]) -> None:
+        if self.scene is None:
+            return
+        self.scene = replace(self.scene, point=tuple(point))
+        self.point_changed.emit(self.scene)
+        self._ask()
+        if len(point) > 2:
+            self._place_encodings()
+
+    def choose_axes(self, axes: tuple[int, int]) -> None:
+        if self.scene:
+            self.scene = replace(self.scene, axes=axes)
+            self.point_changed.emit(self.scene)
+            self._place_encodings()
+            self._ask()
+
+    def random_point(self) -> None:
+        """A draw from the prior N(0, I)."""
+        if self.scene:
+            self.move_point(tuple(self._chance.gauss(0.0, 1.0) for _ in self.scene.point))
+
+    def reset_point(self) -> None:
+        """The prior's mean, z = 0."""
+        if self.scene:
+            self.move_point((0.0,) * len(self.scene.point))
+
+    def take_encodings(self, frame: EncodingsFrame) -> None:
+        self._means = frame.means
+        self._place_encodings()
+
+    def _place_encodings(self) -> None:
+        if self._means is not None and self._images and len(self._means) == len(self._images.labels):
+            points, strength = project(self._means, self.scene.point, self.scene.axes)
+            self.encodings_placed.emit(points, self._images.labels, strength)
+
+    def _ask(self) -> None:
+        if self.scene is None:
+            return
+        encode = self._images.images if self._view and self._images else None
+        self.scene = replace(self.scene, view=self._view, encode=encode, pictures=self._pictures)
+        self.scene_changed.emit(self.scene)

@@ -1,0 +1,121 @@
+"""The run: starts, holds, steers and ends the training thread, and keeps the newest model that came out of it."""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from vae_studio import paths, tasks
+from vae_studio.core import events
+from vae_studio.core.config import PRESETS, RunConfig
+from vae_studio.core.scene import TestImages, Version
+from vae_studio.ui.workers import Trainer
+
+
+@dataclass(slots=True)
+class Run:
+    """One training: its settings, its thread and mailbox, and what came out of it so far.
+
+    `lineage` and `number` version its models; `opened` is the newest, None before the first.
+    """
+
+    config: RunConfig
+    folder: Path
+    commands: queue.SimpleQueue[events.Command]
+    trainer: Trainer
+    lineage: int
+    number: int = 0
+    opened: tasks.OpenedModel | None = None
+    images: TestImages | None = None
+    going: bool = True
+
+    @property
+    def title(self) -> str:
+        preset = PRESETS.get(self.config.preset)
+        return preset.title if preset else self.config.preset
+
+    @property
+    def version(self) -> Version:
+        return Version(self.lineage, self.number)
+
+
+class TrainingControl(QObject):
+    """At most one run goes on at a time.
+
+    Signals: `said(event)`, each event of the run, once its model is taken note of; `state_changed(str)`, one of idle,
+    running, paused, ending; `failed(Failure)`.
+    """
+
+    said = Signal(object)
+    state_changed = Signal(str)
+    failed = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.run: Run | None = None
+
+    @property
+    def going(self) -> bool:
+        return self.run is not None and self.run.going
+
+    def start(self, config: RunConfig, lineage: int) -> None:
+        """Begin a run of this config in a folder of its own."""
+        folder = paths.new_run_folder(paths.runs(), config.preset)
+        commands: queue.SimpleQueue[events.Command] = queue.SimpleQueue()
+        trainer = Trainer(lambda: tasks.train(config, folder, commands), self)
+        self.run = Run(config, folder, commands, trainer, lineage)
+        trainer.event.connect(self._take)
+        trainer.failed.connect(self.failed)
+        trainer.finished.connect(self._ended)
+        self.state_changed.emit("running")
+        trainer.start()
+
+    def pause_or_resume(self) -> None:
+        if self.going:
+            trainer = self.run.trainer
+            if trainer.paused:
+                trainer.resume()
+            else:
+                trainer.pause()
+            self.state_changed.emit("paused" if trainer.paused else "running")
+
+    def stop(self) -> None:
+        """End the run after its current step; its model is kept."""
+        if self.going:
+            self.run.commands.put(events.Stop())
+            self.run.trainer.resume()
+            self.state_changed.emit("ending")
+
+    def turn_beta(self, beta: float) -> None:
+        if self.going:
+            self.run.commands.put(events.SetBeta(beta))
+
+    def turn_rate(self, rate: float) -> None:
+        if self.going:
+            self.run.commands.put(events.SetRate(rate))
+
+    def close(self) -> None:
+        """Stop, and wait until the model is written."""
+        self.stop()
+        if self.run:
+            self.run.trainer.wait()
+
+    def _take(self, event: object) -> None:
+        run = self.run
+        match event:
+            case TestImages():
+                run.images = event
+            case events.Snapshot() | events.Finished():
+                run.number += 1
+                run.opened = tasks.OpenedModel(event.model, {}, run.title, run.folder, "")
+            case events.Saved():
+                run.opened = replace(run.opened, card=event.card, path=event.path, sha256=event.sha256)
+        self.said.emit(event)
+
+    def _ended(self) -> None:
+        self.run.going = False
+        self.run.trainer.wait()
+        self.state_changed.emit("idle")

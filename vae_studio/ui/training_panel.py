@@ -1,0 +1,151 @@
+"""The training panel: loss curves, KL, and KL by latent dimension, live."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+
+from ..core.events import Evaluated, Progress, Started
+from .controls import chip, label
+from .curve_legend import LegendEntry
+from .curve_plot import Curve, CurvePlot
+from .curves import Series
+from .kl_bars import KLBars
+from .theme import DARK, Theme
+
+_INVITATION = "Press Train to see the curves move."
+_SMOOTHED_EPOCHS = 1 / 12  # the moving average looks back over about this much of an epoch,
+_SMOOTHED_STEPS = (5, 100)  # but over this many steps at least and at most
+
+
+class TrainingPanel(QFrame):
+    """Curves of the run under way, in nats per image over epochs: −ELBO train and test, reconstruction, KL, KL by
+    dimension. Values in through `begin`, `append`, `add_evaluation` and `show_kl_per_dim`; sends no signals.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("panel", True)
+        self.setObjectName("training_panel")
+        self._steps_per_epoch = 1
+        self._train = Curve("train", "−ELBO train", "train")
+        self._test = Curve("test", "−ELBO test", "test", dots=True)
+        self._reconstruction = Curve("reconstruction", "reconstruction", "reconstruction", raw_strength=0.22)
+        self._kl = Curve("kl", "KL", "kl")
+        self.loss_plot = CurvePlot(
+            "loss_plot", "Losses over epochs", "nats per image", (self._train, self._test, self._reconstruction)
+        )
+        self.kl_plot = CurvePlot("kl_plot", "KL over epochs", "KL, nats", (self._kl,), from_zero=True)
+        self.kl_bars = KLBars()
+        self._plots = (self.loss_plot, self.kl_plot, self.kl_bars)
+        self._invitation = QLabel(_INVITATION)
+        self._build()
+        self.set_theme(DARK)
+
+    def begin(self, started: Started, latent_dims: int) -> None:
+        """Clear everything for a run with this many latent dimensions."""
+        self._steps_per_epoch = max(started.steps_per_epoch, 1)
+        self._reset(np.zeros(latent_dims))
+        self._invitation.hide()
+
+    def append(self, progress: Progress) -> None:
+        """Add the losses of the steps since the last Progress."""
+        epochs = np.asarray(progress.steps, np.float64) / self._steps_per_epoch
+        reconstruction, kl = progress.reconstruction, progress.kl
+        with np.errstate(invalid="ignore", over="ignore"):
+            self._train.series.append(epochs, reconstruction + kl)
+        self._reconstruction.series.append(epochs, reconstruction)
+        self._kl.series.append(epochs, kl)
+        self._invitation.hide()
+        self.loss_plot.refresh()
+        self.kl_plot.refresh()
+        self.kl_bars.show_values(progress.kl_per_dim)
+
+    def add_evaluation(self, evaluated: Evaluated) -> None:
+        """Add a point to the test curve."""
+        self._test.series.append(
+            np.array([evaluated.step / self._steps_per_epoch]), np.array([evaluated.evaluation.neg_elbo])
+        )
+        self.loss_plot.refresh()
+
+    def show_kl_per_dim(self, values: np.ndarray) -> None:
+        """Show the KL of each latent dimension (latent_dims,), in nats, of a model that is opened or evaluated."""
+        self.kl_bars.show_values(values)
+
+    def clear(self) -> None:
+        """Back to the state before any training."""
+        self._reset(np.empty(0))
+        self._invitation.show()
+
+    def set_theme(self, theme: Theme) -> None:
+        for part in (*self._plots, *self._legend):
+            part.set_theme(theme)
+        self._invitation.setStyleSheet(f"color: {theme.muted}; font-size: 13px;")
+
+    def _reset(self, kl_per_dim: np.ndarray) -> None:
+        steps = float(np.clip(_SMOOTHED_EPOCHS * self._steps_per_epoch, *_SMOOTHED_STEPS))
+        for curve in (self._train, self._test, self._reconstruction, self._kl):
+            curve.series = Series(decay=1.0 - 1.0 / steps)
+        self.kl_bars.show_values(kl_per_dim)
+        for plot in self._plots:
+            plot.fit()
+
+    def _build(self) -> None:
+        self._legend = (
+            LegendEntry(self._train, "Negative evidence lower bound on the training batches, in nats per image."),
+            LegendEntry(self._test, "Negative evidence lower bound on the test images, in nats per image."),
+            LegendEntry(self._reconstruction, "Reconstruction term on the training batches, in nats per image."),
+            LegendEntry(self._kl, "KL from the posterior to the prior on the training batches, in nats per image."),
+        )
+        self.log_chip = chip("log", "Logarithmic axis for the losses (nats per image)", checked=False)
+        self.smooth_chip = chip("smooth", "Moving average over about a twelfth of an epoch, raw values faint behind it")
+        self.fit_button = QPushButton("Fit")
+        self.fit_button.setProperty("kind", "chip")
+        self.fit_button.setToolTip(
+            "Show everything again after zooming (wheel) or panning (drag); so does a double-click"
+        )
+        self.fit_button.setAccessibleName("Fit the training plots")
+        self.fit_button.setEnabled(False)
+        for button, name in ((self.log_chip, "log"), (self.smooth_chip, "smooth"), (self.fit_button, "fit")):
+            button.setObjectName(f"training_{name}")
+        header = QHBoxLayout()
+        header.setSpacing(8)
+        header.addWidget(label("Training", "title"))
+        header.addStretch(1)
+        for entry in self._legend:
+            header.addWidget(entry)
+            entry.toggled.connect(self._curve_toggled)
+        header.addSpacing(4)
+        for button in (self.log_chip, self.smooth_chip, self.fit_button):
+            header.addWidget(button)
+        plots = QGridLayout()
+        plots.setSpacing(8)
+        for column, (plot, share) in enumerate(zip(self._plots, (52, 24, 24), strict=True)):
+            plots.addWidget(plot, 0, column)
+            plots.setColumnStretch(column, share)
+            plot.zoomed.connect(self._zoom_changed)
+        self._invitation.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._invitation.setContentsMargins(52, 0, 0, 36)
+        plots.addWidget(self._invitation, 0, 0, Qt.AlignmentFlag.AlignCenter)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 8, 12, 4)
+        layout.setSpacing(4)
+        layout.addLayout(header)
+        layout.addLayout(plots, 1)
+        self.log_chip.toggled.connect(self.loss_plot.set_log)
+        self.smooth_chip.toggled.connect(self.loss_plot.set_smooth)
+        self.smooth_chip.toggled.connect(self.kl_plot.set_smooth)
+        self.fit_button.clicked.connect(self._fit)
+
+    def _curve_toggled(self, on: bool) -> None:
+        curve = self.sender().curve
+        for plot in (self.loss_plot, self.kl_plot):
+            plot.set_shown(curve.name, on)
+
+    def _zoom_changed(self, _: bool) -> None:
+        self.fit_button.setEnabled(any(plot.is_zoomed for plot in self._plots))
+
+    def _fit(self) -> None:
+        for plot in self._plots:
+            plot.fit()
