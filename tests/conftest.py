@@ -1,0 +1,27 @@
+"""What holds for every test: no display, and the user's own folders out of reach."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+# Before anything imports Qt, pyqtgraph or the program. Tests marked x11 start the program in an environment of its own.
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+os.environ["PYQTGRAPH_QT_LIB"] = "PySide6"
+
+_HOME = Path(tempfile.mkdtemp(prefix="vae-studio-tests-"))
+for _name in ("DATA", "CONFIG", "STATE", "CACHE", "RUNTIME", "PICTURES"):
+    _folder = _HOME / _name.lower()
+    _folder.mkdir(mode=0o700)
+    os.environ[f"XDG_{_name}_DIR" if _name in ("RUNTIME", "PICTURES") else f"XDG_{_name}_HOME"] = str(_folder)
+if sys.platform == "darwin":
+    os.environ["HOME"] = str(_HOME)
+
+from desktop import desktop  # noqa: E402, F401  (a fixture)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)

@@ -1,0 +1,594 @@
+"""The latent map under real presses, drags, wheel turns and keys, and what it paints, pixel by pixel."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QImage, QNativeGestureEvent, QPointingDevice, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from vae_studio.core.scene import MapFrame, Tile, Version
+from vae_studio.ui.latent_map import LatentMap
+from vae_studio.ui.theme import DARK, LIGHT
+
+LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
+NONE = Qt.KeyboardModifier.NoModifier
+
+
+@pytest.fixture
+def latent_map(qtbot):
+    widget = LatentMap()
+    qtbot.addWidget(widget)
+    widget.resize(708, 460)  # a canvas of 680 × 440: 100 pixels to a unit, 0 in the middle
+    widget.show()
+    qtbot.waitExposed(widget)
+    widget.setFocus()
+    widget.moved, widget.views = [], []
+    widget.point_moved.connect(widget.moved.append)
+    widget.view_changed.connect(widget.views.append)
+    return widget
+
+
+def place(widget, u, v):
+    return widget.to_pixel((u, v)).toPoint()
+
+
+def press(widget, pos, button=LEFT):
+    QTest.mousePress(widget.windowHandle(), button, NONE, pos)
+
+
+def move(widget, pos):
+    QTest.mouseMove(widget.windowHandle(), pos)
+    QApplication.processEvents()
+
+
+def release(widget, pos, button=LEFT):
+    QTest.mouseRelease(widget.windowHandle(), button, NONE, pos)
+
+
+def drag(widget, start, *stops):
+    press(widget, start)
+    for stop in stops:
+        move(widget, stop)
+    release(widget, stops[-1])
+
+
+def wheel(widget, pos, angle=0, pixels=0, phase=Qt.ScrollPhase.NoScrollPhase):
+    event = QWheelEvent(
+        QPointF(pos),
+        QPointF(widget.mapToGlobal(pos)),
+        QPoint(0, pixels),
+        QPoint(0, angle),
+        Qt.MouseButton.NoButton,
+        NONE,
+        phase,
+        False,
+    )
+    QApplication.sendEvent(widget, event)
+
+
+def pinch(widget, pos, value):
+    point = QPointF(pos)
+    event = QNativeGestureEvent(
+        Qt.NativeGestureType.ZoomNativeGesture,
+        QPointingDevice.primaryPointingDevice(),
+        2,
+        point,
+        point,
+        QPointF(widget.mapToGlobal(pos)),
+        value,
+        QPointF(),
+    )
+    QApplication.sendEvent(widget, event)
+
+
+def painted(widget):
+    """The widget as an image with one pixel to a logical pixel, whatever the screen's scale."""
+    image = QImage(widget.size(), QImage.Format.Format_RGB32)
+    widget.render(image)
+    return image
+
+
+def colour(widget, pos):
+    """The colour painted at a logical pixel, as (red, green, blue)."""
+    return painted(widget).pixelColor(int(pos.x()), int(pos.y())).getRgb()[:3]
+
+
+def rgb(name):
+    return QColor(name).getRgb()[:3]
+
+
+def frame(*tiles):
+    return MapFrame(Version(0, 0), (0, 1), tiles, True, 0.0)
+
+
+def bare(widget, **shown):
+    """Only the named layers, and the ring out of the way."""
+    widget.set_layers(**({"tiles": False, "encodings": False, "prior": False} | shown))
+    widget.set_point(3.0, -1.9)
+    QTest.mouseMove(widget.windowHandle(), QPoint(5, 5))
+
+
+# Fit and view
+
+
+def test_it_opens_fitted_with_square_units(latent_map):
+    view = latent_map.view()
+
+    assert (view.left, view.right) == pytest.approx((-3.4, 3.4))
+    assert (view.bottom, view.top) == pytest.approx((-2.2, 2.2))
+    assert (view.width, view.height) == (680, 440)
+    assert latent_map.to_pixel((1.0, -1.0)) == QPointF(28 + 340 + 100, 220 + 100)
+    assert latent_map.to_latent(QPointF(28, 0)) == pytest.approx((-3.4, 2.2))
+
+
+def test_resizing_fits_again_until_the_user_has_zoomed(latent_map):
+    latent_map.resize(368, 460)
+    assert latent_map.views[-1] == latent_map.view()
+    assert latent_map.view().right == pytest.approx(3.4)
+
+    wheel(latent_map, QPoint(100, 100), 120)
+    before = latent_map.view()
+    latent_map.resize(708, 460)
+    after = latent_map.views[-1]
+    assert after.units_per_pixel == pytest.approx(before.units_per_pixel)
+    assert after.left + after.right == pytest.approx(before.left + before.right)
+    assert after.width == 680
+
+
+# Mouse
+
+
+def test_dragging_the_ring_moves_the_point_without_a_jump(latent_map):
+    latent_map.set_point(0.5, 0.5)
+    grabbed = place(latent_map, 0.5, 0.5) + QPoint(6, -5)
+
+    drag(latent_map, grabbed, grabbed + QPoint(1, 0), grabbed + QPoint(100, -50))
+
+    assert latent_map.moved[0] == pytest.approx((0.51, 0.5))
+    assert latent_map.moved[-1] == pytest.approx((1.5, 1.0))
+    assert latent_map.point() == latent_map.moved[-1]
+    assert latent_map.views == []
+
+
+def test_pressing_the_ring_without_moving_leaves_the_point_alone(latent_map):
+    pos = place(latent_map, 0, 0) + QPoint(9, 9)
+
+    drag(latent_map, pos, pos)
+
+    assert latent_map.moved == []
+
+
+def test_the_ring_stops_at_the_edge_of_the_canvas(latent_map):
+    drag(latent_map, place(latent_map, 0, 0), QPoint(200, 300), QPoint(2, 455))
+
+    assert latent_map.moved[-1] == pytest.approx((-3.4, -2.2))
+
+
+def test_a_click_puts_the_point_there_even_if_the_hand_trembles(latent_map):
+    pos = place(latent_map, -1.2, 0.7)
+
+    drag(latent_map, pos, pos + QPoint(2, 2), pos)
+
+    assert latent_map.moved == [pytest.approx((-1.2, 0.7))]
+    assert latent_map.views == []
+
+
+def test_dragging_the_empty_map_pans_and_leaves_the_point_alone(latent_map):
+    start = place(latent_map, 1.0, 1.0)
+
+    drag(latent_map, start, start + QPoint(20, 10), start + QPoint(-150, 80))
+
+    assert latent_map.moved == []
+    assert latent_map.to_pixel((1.0, 1.0)) == QPointF(start + QPoint(-150, 80))
+    assert latent_map.views[-1] == latent_map.view()
+    assert latent_map.view().left == pytest.approx(-3.4 + 1.5)
+
+
+@pytest.mark.parametrize("pos", [QPoint(10, 200), QPoint(300, 450)])
+def test_a_click_on_the_axes_does_nothing(latent_map, pos):
+    drag(latent_map, pos, pos)
+
+    assert latent_map.moved == []
+
+
+def test_other_buttons_do_nothing(latent_map):
+    press(latent_map, QPoint(200, 200), RIGHT)
+    move(latent_map, QPoint(300, 250))
+    release(latent_map, QPoint(300, 250), RIGHT)
+
+    assert latent_map.moved == []
+    assert latent_map.views == []
+
+
+def test_escape_puts_a_dragged_point_back_and_ends_the_drag(latent_map):
+    latent_map.set_point(-1.0, 0.25)
+    start = place(latent_map, -1.0, 0.25)
+    press(latent_map, start)
+    move(latent_map, start + QPoint(90, 30))
+    assert latent_map.point() == pytest.approx((-0.1, -0.05))
+
+    QTest.keyClick(latent_map, Qt.Key.Key_Escape)
+    assert latent_map.moved[-1] == (-1.0, 0.25)
+    move(latent_map, start + QPoint(200, 0))
+    release(latent_map, start + QPoint(200, 0))
+
+    assert latent_map.point() == (-1.0, 0.25)
+
+
+def test_escape_takes_back_a_pan(latent_map):
+    before = latent_map.view()
+    press(latent_map, QPoint(100, 100))
+    move(latent_map, QPoint(180, 140))
+    assert latent_map.view() != before
+
+    QTest.keyClick(latent_map, Qt.Key.Key_Escape)
+    release(latent_map, QPoint(180, 140))
+
+    assert latent_map.view() == before
+    assert latent_map.moved == []
+
+
+def test_the_cursor_says_what_a_press_would_do(latent_map):
+    shapes = []
+    for pos in (QPoint(100, 100), place(latent_map, 0, 0), QPoint(10, 100)):
+        move(latent_map, pos)
+        shapes.append(latent_map.cursor().shape())
+    press(latent_map, place(latent_map, 0, 0))
+    shapes.append(latent_map.cursor().shape())
+    release(latent_map, place(latent_map, 0, 0))
+
+    assert shapes == [
+        Qt.CursorShape.PointingHandCursor,
+        Qt.CursorShape.OpenHandCursor,
+        Qt.CursorShape.ArrowCursor,
+        Qt.CursorShape.ClosedHandCursor,
+    ]
+
+
+# Zoom
+
+
+def test_the_wheel_zooms_at_the_cursor_and_back(latent_map):
+    pos = QPoint(150, 90)
+    under = latent_map.to_latent(QPointF(pos))
+
+    wheel(latent_map, pos, 240)
+    zoom = latent_map.zoom_factor()
+    assert zoom > 1.2
+    assert latent_map.to_latent(QPointF(pos)) == pytest.approx(under)
+    wheel(latent_map, pos, 120)
+    assert latent_map.zoom_factor() == pytest.approx(zoom**1.5)  # equal ratios for equal turns
+    wheel(latent_map, pos, -360)
+
+    assert latent_map.zoom_factor() == pytest.approx(1.0)
+    assert latent_map.view().left == pytest.approx(-3.4)
+    assert len(latent_map.views) == 3
+
+
+def test_a_touchpad_zooms_by_its_pixels(latent_map):
+    pos = QPoint(500, 300)
+    under = latent_map.to_latent(QPointF(pos))
+
+    wheel(latent_map, pos, 8, 10, Qt.ScrollPhase.ScrollUpdate)
+    once = latent_map.zoom_factor()
+    wheel(latent_map, pos, 8, 20, Qt.ScrollPhase.ScrollUpdate)
+
+    assert 1.0 < once < 1.1
+    assert latent_map.zoom_factor() == pytest.approx(once**3)
+    assert latent_map.to_latent(QPointF(pos)) == pytest.approx(under)
+
+
+def test_a_pinch_zooms_at_the_fingers(latent_map):
+    pos = QPoint(500, 300)
+    under = latent_map.to_latent(QPointF(pos))
+
+    pinch(latent_map, pos, 0.25)
+
+    assert latent_map.zoom_factor() == pytest.approx(1.25)
+    assert latent_map.to_latent(QPointF(pos)) == pytest.approx(under)
+
+
+def test_zoom_has_limits(latent_map):
+    for _ in range(12):
+        wheel(latent_map, QPoint(368, 220), 1200)
+    assert latent_map.view().right - latent_map.view().left == pytest.approx(1e-3)
+    for _ in range(12):
+        wheel(latent_map, QPoint(368, 220), -1200)
+    assert latent_map.view().right - latent_map.view().left == pytest.approx(80.0)
+
+
+def test_dragging_stays_right_while_the_wheel_turns(latent_map):
+    start = place(latent_map, 0.0, 0.0)
+    press(latent_map, start)
+    wheel(latent_map, QPoint(500, 300), 240)
+    move(latent_map, start + QPoint(30, 30))
+    release(latent_map, start + QPoint(30, 30))
+
+    under = latent_map.to_latent(QPointF(start + QPoint(30, 30)))
+    assert latent_map.moved[-1] == pytest.approx(under)
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    ("key", "direction"),
+    [
+        (Qt.Key.Key_Left, (-1, 0)),
+        (Qt.Key.Key_Right, (1, 0)),
+        (Qt.Key.Key_Up, (0, 1)),
+        (Qt.Key.Key_Down, (0, -1)),
+    ],
+)
+def test_arrow_keys_nudge_the_point(latent_map, key, direction):
+    QTest.keyClick(latent_map, key)
+    assert latent_map.moved == [pytest.approx(tuple(0.068 * d for d in direction))]
+
+    QTest.keyClick(latent_map, key, Qt.KeyboardModifier.ShiftModifier)
+    assert latent_map.moved[-1] == pytest.approx(tuple(0.748 * d for d in direction))
+
+
+def test_a_point_nudged_off_the_map_takes_the_map_along(latent_map):
+    latent_map.set_point(3.3, 0.0)
+
+    QTest.keyClick(latent_map, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+
+    assert latent_map.point()[0] == pytest.approx(3.98)
+    assert latent_map.view().left < 3.98 < latent_map.view().right
+    assert latent_map.views == [latent_map.view()]
+
+
+def test_plus_and_minus_zoom_at_the_point(latent_map):
+    latent_map.set_point(1.0, 1.0)
+    before = latent_map.to_pixel((1.0, 1.0))
+
+    QTest.keyClick(latent_map, Qt.Key.Key_Plus)
+    assert latent_map.zoom_factor() > 1.05
+    assert (latent_map.to_pixel((1.0, 1.0)) - before).manhattanLength() < 1e-6
+    QTest.keyClick(latent_map, Qt.Key.Key_Minus)
+    QTest.keyClick(latent_map, Qt.Key.Key_Minus)
+
+    assert latent_map.zoom_factor() < 0.95
+    assert (latent_map.to_pixel((1.0, 1.0)) - before).manhattanLength() < 1e-6
+
+
+def test_keys_zoom_at_the_middle_while_the_point_is_out_of_sight(latent_map):
+    latent_map.set_point(30.0, 0.0)
+
+    QTest.keyClick(latent_map, Qt.Key.Key_Plus)
+
+    assert latent_map.view().left == pytest.approx(-latent_map.view().right)
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_0, Qt.Key.Key_Home])
+def test_zero_and_home_fit_the_map(latent_map, key):
+    fitted = latent_map.view()
+    wheel(latent_map, QPoint(60, 60), 600)
+    assert latent_map.view() != fitted
+
+    QTest.keyClick(latent_map, key)
+
+    assert latent_map.view() == fitted
+    assert latent_map.views[-1] == fitted
+
+
+def test_shortcuts_of_the_window_are_left_to_it(latent_map):
+    QTest.keyClick(latent_map, Qt.Key.Key_0, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(latent_map, Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
+
+    assert latent_map.moved == []
+
+
+def test_it_takes_the_focus_by_tab_and_has_a_name(latent_map):
+    assert latent_map.focusPolicy() == Qt.FocusPolicy.StrongFocus
+    assert latent_map.accessibleName() == "Latent map"
+    assert latent_map.toolTip() == ""  # a tooltip would cover the map
+
+
+# Pixels
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_the_ring_is_painted_where_to_pixel_says(latent_map, theme):
+    latent_map.set_theme(theme)
+    latent_map.set_layers(tiles=True, encodings=False, prior=False)
+    latent_map.set_point(1.5, -0.5)
+    centre = latent_map.to_pixel((1.5, -0.5))
+
+    assert colour(latent_map, centre) == rgb(theme.accent)
+    for offset in (QPointF(10, 0), QPointF(-10, 0), QPointF(0, 10), QPointF(0, -10)):
+        assert colour(latent_map, centre + offset) == rgb(theme.ring)
+    assert colour(latent_map, centre + QPointF(20, 0)) == rgb(theme.paper)
+
+
+def test_set_point_is_silent(latent_map):
+    latent_map.set_point(1.0, 1.0)
+
+    assert latent_map.point() == (1.0, 1.0)
+    assert latent_map.moved == []
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_a_tile_lies_where_its_coordinates_say_top_row_up(latent_map, theme):
+    bare(latent_map, tiles=True)
+    latent_map.set_theme(theme)
+    image = np.zeros((20, 30), np.uint8)  # width no multiple of 4: rows must not shear
+    image[:10, :15] = 255  # top left: ink
+    image[10:, 15:] = 128  # bottom right: grey
+    latent_map.set_map(frame(Tile(left=0.0, right=1.5, bottom=-1.0, top=1.0, image=image)))
+
+    def at(u, v):
+        return colour(latent_map, latent_map.to_pixel((u, v)))
+
+    assert at(0.3, 0.5) == rgb(theme.ink)
+    assert at(1.2, 0.5) == rgb(theme.paper)
+    assert at(0.3, -0.5) == rgb(theme.paper)
+    middle = tuple((a * 127 + b * 128) / 255 for a, b in zip(rgb(theme.paper), rgb(theme.ink), strict=True))
+    assert at(1.2, -0.5) == pytest.approx(middle, abs=1)
+    assert at(0.03, 0.97) == rgb(theme.ink)  # right up to the corner
+    assert at(-0.03, 0.97) == rgb(theme.paper)  # and no further
+    assert at(0.03, 1.03) == rgb(theme.paper)
+
+
+def test_tiles_follow_zoom_and_pan_at_once(latent_map):
+    bare(latent_map, tiles=True)
+    latent_map.set_map(frame(Tile(1.0, 1.5, 1.0, 1.5, np.full((8, 8), 255, np.uint8))))
+    wheel(latent_map, QPoint(400, 200), 240)
+    drag(latent_map, QPoint(200, 300), QPoint(180, 320), QPoint(170, 330))
+
+    assert colour(latent_map, latent_map.to_pixel((1.25, 1.25))) == rgb(DARK.ink)
+    assert colour(latent_map, latent_map.to_pixel((0.95, 1.25))) == rgb(DARK.paper)
+
+
+def test_neighbouring_tiles_leave_no_seam_at_any_zoom(latent_map):
+    bare(latent_map, tiles=True)
+    white = np.full((14, 14), 255, np.uint8)
+    edges = np.arange(-4.0, 4.0, 0.4)
+    latent_map.set_map(frame(*(Tile(u, u + 0.4, v, v + 0.4, white) for u in edges for v in edges)))
+    latent_map.set_point(30.0, 0.0)
+
+    for _ in range(5):
+        wheel(latent_map, QPoint(310, 170), 37)
+        shown = painted(latent_map).copy(40, 10, 640, 400)
+        colours = {shown.pixel(x, y) for x in range(640) for y in (7, 200, 391)}
+        colours |= {shown.pixel(x, y) for x in (3, 320, 611) for y in range(400)}
+        assert colours == {QColor(DARK.ink).rgb()}
+
+
+def test_later_tiles_cover_earlier_ones_and_a_new_frame_replaces_all(latent_map):
+    bare(latent_map, tiles=True)
+    black, white = np.zeros((4, 4), np.uint8), np.full((4, 4), 255, np.uint8)
+    latent_map.set_map(frame(Tile(-1, 1, -1, 1, white), Tile(-0.5, 0.5, -0.5, 0.5, black)))
+    middle, rim = latent_map.to_pixel((0.0, 0.0)), latent_map.to_pixel((0.8, 0.0))
+    assert (colour(latent_map, middle), colour(latent_map, rim)) == (rgb(DARK.paper), rgb(DARK.ink))
+
+    latent_map.set_map(frame(Tile(-0.5, 0.5, -0.5, 0.5, white), Tile(0.5, 1, -1, 1, black)))
+    assert (colour(latent_map, middle), colour(latent_map, rim)) == (rgb(DARK.ink), rgb(DARK.paper))
+    latent_map.set_map(None)
+    assert colour(latent_map, middle) == rgb(DARK.paper)
+
+
+def test_arrays_that_come_and_go_never_show_each_others_picture(latent_map):
+    # Freed arrays leave their ids to new ones, which a cache keyed by id alone would mistake for them.
+    bare(latent_map, tiles=True)
+    middle = latent_map.to_pixel((0.0, 0.0))
+    for value in (0, 255) * 6:
+        latent_map.set_map(None)
+        latent_map.set_map(frame(Tile(-1, 1, -1, 1, np.full((4, 4), value, np.uint8))))
+        assert colour(latent_map, middle) == (rgb(DARK.ink) if value else rgb(DARK.paper))
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_encodings_are_painted_at_their_place_in_the_colour_of_their_class(latent_map, theme):
+    bare(latent_map, encodings=True)
+    latent_map.set_theme(theme)
+    points = np.array([[-1.0, 1.0], [0.0, 0.0], [2.0, -1.5]], np.float32)
+    latent_map.set_encodings(points, np.array([3, 0, 9], np.uint8))
+
+    for (u, v), label in zip(points.tolist(), (3, 0, 9), strict=True):
+        centre = latent_map.to_pixel((u, v))
+        assert colour(latent_map, centre) == rgb(theme.classes[label])
+        assert colour(latent_map, centre + QPointF(6, 0)) == rgb(theme.paper)
+        assert colour(latent_map, centre - QPointF(0, 6)) == rgb(theme.paper)
+
+
+def test_hidden_classes_are_not_painted(latent_map):
+    bare(latent_map, encodings=True)
+    latent_map.set_encodings(np.array([[-1.0, 1.0], [1.0, 1.0]], np.float32), np.array([2, 7], np.uint8))
+    two, seven = latent_map.to_pixel((-1.0, 1.0)), latent_map.to_pixel((1.0, 1.0))
+
+    latent_map.set_hidden_classes(frozenset({7}))
+    assert (colour(latent_map, two), colour(latent_map, seven)) == (rgb(DARK.classes[2]), rgb(DARK.paper))
+    latent_map.set_hidden_classes(frozenset())
+    assert colour(latent_map, seven) == rgb(DARK.classes[7])
+    latent_map.set_encodings(None)
+    assert colour(latent_map, two) == rgb(DARK.paper)
+
+
+def test_encodings_far_from_the_plane_fade_and_bad_ones_are_left_out(latent_map):
+    bare(latent_map, encodings=True)
+    points = np.array([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0], [np.nan, 0.0], [1e30, 0.0]], np.float32)
+    latent_map.set_encodings(points, np.full(5, 1, np.uint8), np.array([1.0, 0.5, 0.0, 1.0, 1.0]))
+
+    near, half, far = (colour(latent_map, latent_map.to_pixel((u, 0.0))) for u in (-1.0, 0.0, 1.0))
+    full, paper = rgb(DARK.classes[1]), rgb(DARK.paper)
+    assert near == full
+    assert half == pytest.approx(tuple((a + b) / 2 for a, b in zip(full, paper, strict=True)), abs=2)
+    assert far == paper
+
+
+def canvas(widget):
+    return painted(widget).copy(28, 0, 680, 440)
+
+
+def other_than_paper(image, points):
+    return sum(image.pixelColor(int(x), int(y)).getRgb()[:3] != rgb(DARK.paper) for x, y in points)
+
+
+def test_prior_contours_are_circles_of_one_two_and_three_sigma(latent_map):
+    bare(latent_map, prior=True)
+    latent_map.set_point(30.0, 0.0)
+    image = canvas(latent_map)
+    angles = np.linspace(np.pi + 0.1, np.pi + 0.6, 200)  # upper left, where no label stands
+    for radius, share in ((100, 0.35), (200, 0.35), (300, 0.35), (150, 0.0), (250, 0.0)):
+        points = [(340 + radius * np.cos(a), 220 - radius * np.sin(a)) for a in -angles]
+        painted = other_than_paper(image, points) / len(points)
+        assert painted > share if share else painted == 0
+    bare(latent_map)
+    latent_map.set_point(30.0, 0.0)
+    assert other_than_paper(canvas(latent_map), [(x, 220) for x in range(10, 670)]) == 0
+
+
+def test_a_contour_is_labelled_wherever_it_is_visible(latent_map):
+    bare(latent_map, prior=True)
+    for _ in range(3):
+        wheel(latent_map, place(latent_map, 2.0, 0.0), 600)  # only 2σ is left, and not at its usual angle
+    latent_map.set_point(30.0, 0.0)
+    image = canvas(latent_map)
+
+    x = latent_map.to_pixel((2.0, 0.0)).x() - 28
+    rows = [other_than_paper(image, [(x + dx, y) for dx in range(-12, 13)]) for y in range(440)]
+    assert 1 <= sum(count > 5 for count in rows) <= 14  # the height of one label; elsewhere there are only dashes
+
+
+def test_with_one_dimension_the_contours_are_upright_lines(latent_map):
+    bare(latent_map, prior=True)
+    latent_map.set_axis_names("z₁", None)
+    image = canvas(latent_map)
+
+    for x, painted in ((340 + 100, True), (340 - 300, True), (340 + 150, False), (340, False)):
+        assert (other_than_paper(image, [(x, y) for y in range(40, 400)]) > 100) is painted
+
+
+def test_axis_names_are_painted_in_the_margins(latent_map):
+    bare(latent_map)
+
+    def margins():
+        image = painted(latent_map)
+        return image.copy(0, 0, 14, 14), image.copy(690, 442, 18, 18)
+
+    left, right = margins()
+    latent_map.set_axis_names("z₇", "z₂")
+    assert margins()[0] == left
+    assert margins()[1] != right
+    latent_map.set_axis_names("z₁", "z₅")
+    assert margins()[0] != left
+    assert margins()[1] == right
+
+
+def test_gestures_other_than_pinching_are_passed_on(latent_map):
+    event = QNativeGestureEvent(
+        Qt.NativeGestureType.RotateNativeGesture,
+        QPointingDevice.primaryPointingDevice(),
+        2,
+        QPointF(100, 100),
+        QPointF(100, 100),
+        QPointF(100, 100),
+        0.5,
+        QPointF(),
+    )
+    assert event.type() == QEvent.Type.NativeGesture
+    QApplication.sendEvent(latent_map, event)
+
+    assert latent_map.zoom_factor() == 1.0

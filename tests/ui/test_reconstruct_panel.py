@@ -1,0 +1,322 @@
+"""Test images above their own reconstructions, and samples from the prior."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QColor, QHelpEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSpinBox, QToolTip
+
+from vae_studio.core.scene import PicturesFrame, Version
+from vae_studio.ui.reconstruct_panel import ReconstructPanel
+from vae_studio.ui.theme import DARK, LIGHT
+
+N = 60
+# Every image is one grey level of its own, so that a pixel tells which image is seen: image i has level 2·i.
+IMAGES = np.repeat(np.arange(N, dtype=np.uint8) * 2, 28 * 28).reshape(N, 28, 28)
+LABELS = (np.arange(N) % 3).astype(np.uint8)
+NAMES = ("zero", "one", "two")
+
+
+@pytest.fixture
+def panel(qtbot):
+    widget = ReconstructPanel(DARK)
+    qtbot.addWidget(widget)
+    widget.resize(760, 500)
+    widget.set_data(IMAGES, LABELS, NAMES)
+    widget.show()
+    qtbot.waitExposed(widget)
+    return widget
+
+
+@pytest.fixture
+def asked(panel):
+    got = []
+    panel.request_changed.connect(got.append)
+    return got
+
+
+def control(panel, kind, name):
+    return panel.findChild(kind, name)
+
+
+def click(panel, name):
+    QTest.mouseClick(control(panel, QPushButton, name), Qt.MouseButton.LeftButton)
+
+
+def choose_class(panel, key: str):
+    combo = control(panel, QComboBox, "reconstruct_class_combo")
+    combo.setFocus()
+    QTest.keyClick(combo, key)
+
+
+def type_index(panel, text: str):
+    box = control(panel, QSpinBox, "reconstruct_index")
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, text)
+    QTest.keyClick(box, Qt.Key.Key_Return)
+
+
+def numbers(request) -> list[int]:
+    """Which of IMAGES were asked for."""
+    return (request.images[:, 0, 0] // 2).tolist()
+
+
+def answer(request, *, version=0, recon=1, sample=200) -> PicturesFrame:
+    """A frame whose reconstructions are the images, a little brighter."""
+    samples = np.full((request.samples, 28, 28), sample, dtype=np.uint8)
+    return PicturesFrame(Version(0, version), request, request.images + np.uint8(recon), samples)
+
+
+def level(theme, value: int) -> np.ndarray:
+    paper, ink = (np.array(QColor(name).getRgb()[:3], dtype=float) for name in (theme.paper, theme.ink))
+    return paper + (ink - paper) * value / 255
+
+
+def seen(sheet, rect) -> np.ndarray:
+    image = sheet.grab().toImage()
+    ratio = image.devicePixelRatio()
+    centre = QPoint(int(rect.center().x() * ratio), int(rect.center().y() * ratio))
+    return np.array(image.pixelColor(centre).getRgb()[:3])
+
+
+def shows(sheet, rect, colour) -> bool:
+    return bool(np.abs(seen(sheet, rect) - colour).max() <= 1)
+
+
+FIELD = np.array(QColor(DARK.field).getRgb()[:3])
+
+
+def test_nothing_is_wanted_before_there_are_images(qtbot):
+    widget = ReconstructPanel(DARK)
+    qtbot.addWidget(widget)
+    widget.show()
+    qtbot.waitExposed(widget)
+    assert widget.request() is None
+    assert not control(widget, QPushButton, "new_samples_button").isEnabled()
+    widget.set_data(IMAGES, LABELS, NAMES)
+    assert numbers(widget.request())[:3] == [0, 1, 2]
+    assert control(widget, QPushButton, "new_samples_button").isEnabled()
+
+
+@pytest.mark.parametrize("size", [(500, 330), (560, 400), (860, 560), (1400, 900)])
+def test_it_asks_for_as_many_as_fit_at_56_pixels(panel, size):
+    panel.resize(*size)
+    QApplication.processEvents()
+    request = panel.request()
+    count = len(request.images)
+    sheet = panel.pairs
+    rects = [rect(i) for i in range(count) for rect in (sheet.original_rect, sheet.reconstruction_rect)]
+    assert all(sheet.rect().contains(rect) for rect in rects)
+    assert min(rect.width() for rect in rects) >= 56
+    assert all(rect.width() == rect.height() for rect in rects)
+    assert not any(a.intersects(b) for i, a in enumerate(rects) for b in rects[i + 1 :])
+    assert numbers(request) == list(range(count))
+    assert int(request.samples**0.5) ** 2 == request.samples
+    assert all(panel.samples.rect().contains(panel.samples.sample_rect(i)) for i in range(request.samples))
+
+
+def test_more_room_shows_more(panel, asked):
+    panel.resize(500, 330)
+    QApplication.processEvents()
+    few = panel.request()
+    panel.resize(1400, 900)
+    QApplication.processEvents()
+    many = panel.request()
+    assert len(few.images) < 12 < len(many.images) <= 32
+    assert few.samples < many.samples <= 100
+    assert asked[-1] is many
+    panel.resize(1401, 900)
+    QApplication.processEvents()
+    assert panel.request() is many  # nothing else fits: nothing is asked
+
+
+def test_originals_are_painted_at_once_and_reconstructions_when_they_come(panel):
+    sheet = panel.pairs
+    for index in range(4):
+        assert shows(sheet, sheet.original_rect(index), level(DARK, 2 * index))
+        assert shows(sheet, sheet.reconstruction_rect(index), FIELD)
+        assert shows(panel.samples, panel.samples.sample_rect(index), FIELD)
+    panel.set_pictures(answer(panel.request(), recon=100, sample=222))
+    for index in range(4):
+        assert shows(sheet, sheet.original_rect(index), level(DARK, 2 * index))
+        assert shows(sheet, sheet.reconstruction_rect(index), level(DARK, 2 * index + 100))
+        assert shows(panel.samples, panel.samples.sample_rect(index), level(DARK, 222))
+    panel.set_pictures(answer(panel.request(), version=1, recon=50))  # the weights have moved on
+    assert shows(sheet, sheet.reconstruction_rect(3), level(DARK, 56))
+
+
+def test_images_are_upright_and_apart(panel):
+    images = np.zeros((N, 28, 28), dtype=np.uint8)
+    images[:, :14, 14:] = 255  # top right
+    panel.set_data(images, LABELS, NAMES)
+    request = panel.request()
+    frame = PicturesFrame(Version(0, 0), request, 255 - request.images, np.zeros((request.samples, 28, 28), np.uint8))
+    panel.set_pictures(frame)
+    picture = panel.pairs.grab().toImage()
+    ratio = picture.devicePixelRatio()
+    for index in (0, len(request.images) - 1):
+        for rect, quarters in (
+            (panel.pairs.original_rect(index), (0, 255, 0, 0)),
+            (panel.pairs.reconstruction_rect(index), (255, 0, 255, 255)),
+        ):
+            places = [(x, y) for y in (0.25, 0.75) for x in (0.25, 0.75)]
+            for (x, y), value in zip(places, quarters, strict=True):
+                at = (rect.left() + rect.width() * x, rect.top() + rect.height() * y)
+                got = picture.pixelColor(*(int(v * ratio) for v in at)).getRgb()[:3]
+                assert np.abs(got - level(DARK, value)).max() <= 1
+
+
+def test_a_frame_for_an_older_request_is_not_shown(panel, asked):
+    old = panel.request()
+    type_index(panel, "20")
+    assert panel.request() is asked[-1] is not old
+    panel.set_pictures(answer(old, recon=100))
+    sheet = panel.pairs
+    assert shows(sheet, sheet.original_rect(0), level(DARK, 40))
+    assert shows(sheet, sheet.reconstruction_rect(0), FIELD)
+    panel.set_pictures(answer(panel.request(), recon=100))
+    assert shows(sheet, sheet.reconstruction_rect(0), level(DARK, 140))
+
+
+def test_an_equal_request_made_elsewhere_is_not_this_one(panel):
+    request = panel.request()
+    twin = type(request)(request.images.copy(), request.samples, request.seed)
+    panel.set_pictures(answer(twin, recon=100))
+    assert shows(panel.pairs, panel.pairs.reconstruction_rect(0), FIELD)
+
+
+def test_other_images_take_their_reconstructions_away(panel):
+    panel.set_pictures(answer(panel.request(), recon=100))
+    click(panel, "reconstruct_random_button")
+    assert shows(panel.pairs, panel.pairs.reconstruction_rect(0), FIELD)
+
+
+def test_class_and_index_choose_the_images_of_the_class_in_order(panel, asked):
+    choose_class(panel, "o")  # one
+    members = [i for i in range(N) if i % 3 == 1]
+    shown = numbers(panel.request())
+    assert shown == members[: len(shown)]
+    type_index(panel, "5")
+    assert numbers(panel.request()) == (members[5:] + members[:5])[: len(shown)]
+    assert control(panel, QSpinBox, "reconstruct_index").maximum() == 19
+    assert len(asked) == 2
+    QTest.keyClick(control(panel, QComboBox, "reconstruct_class_combo"), Qt.Key.Key_Home)  # All classes
+    assert numbers(panel.request())[:2] == [5, 6]
+
+
+def test_the_index_wraps(panel):
+    box = control(panel, QSpinBox, "reconstruct_index")
+    box.setFocus()
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert box.value() == N - 1
+    assert numbers(panel.request())[:3] == [N - 1, 0, 1]
+    QTest.keyClick(box, Qt.Key.Key_Up)
+    assert numbers(panel.request())[0] == 0
+
+
+def test_a_class_with_few_images_shows_them_once(panel):
+    labels = np.zeros(N, dtype=np.uint8)
+    labels[[7, 30]] = 1
+    panel.set_data(IMAGES, labels, ("many", "rare"))
+    choose_class(panel, "r")
+    assert numbers(panel.request()) == [7, 30]
+    panel.set_pictures(answer(panel.request(), recon=100))
+    assert shows(panel.pairs, panel.pairs.reconstruction_rect(1), level(DARK, 160))
+
+
+def test_random_picks_from_the_class_and_the_index_brings_the_order_back(panel):
+    choose_class(panel, "t")  # two
+    picks = []
+    for _ in range(4):
+        click(panel, "reconstruct_random_button")
+        picks.append(tuple(numbers(panel.request())))
+    assert len(set(picks)) > 1
+    for pick in picks:
+        assert len(set(pick)) == len(pick)
+        assert {number % 3 for number in pick} == {2}
+    type_index(panel, "0")
+    assert numbers(panel.request())[:3] == [2, 5, 8]
+
+
+def test_random_images_stay_when_the_window_grows(panel):
+    panel.resize(500, 330)
+    QApplication.processEvents()
+    click(panel, "reconstruct_random_button")
+    few = numbers(panel.request())
+    panel.resize(900, 600)
+    QApplication.processEvents()
+    many = numbers(panel.request())
+    assert len(many) > len(few)
+    assert many[: len(few)] == few
+
+
+def test_new_samples_ask_for_another_seed_and_keep_the_pairs(panel, asked):
+    panel.set_pictures(answer(panel.request(), recon=100))
+    seeds = [panel.request().seed]
+    for _ in range(3):
+        click(panel, "new_samples_button")
+        seeds.append(panel.request().seed)
+    assert len(set(seeds)) == 4
+    assert len(asked) == 3
+    assert asked[-1] is panel.request()
+    assert numbers(panel.request())[:3] == [0, 1, 2]
+    assert shows(panel.pairs, panel.pairs.reconstruction_rect(2), level(DARK, 104))
+
+
+def test_colours_follow_the_theme(panel):
+    panel.set_pictures(answer(panel.request(), recon=100, sample=255))
+    panel.set_theme(LIGHT)
+    assert shows(panel.pairs, panel.pairs.original_rect(1), level(LIGHT, 2))
+    assert shows(panel.pairs, panel.pairs.reconstruction_rect(1), level(LIGHT, 102))
+    assert shows(panel.samples, panel.samples.sample_rect(0), level(LIGHT, 255))
+
+
+def test_the_class_of_an_image_is_marked_in_its_colour(panel):
+    picture = panel.pairs.grab().toImage()
+    ratio = picture.devicePixelRatio()
+    for index in range(3):
+        rect = panel.pairs.original_rect(index)
+        strip = {
+            picture.pixelColor(int(x * ratio), int(y * ratio)).name()
+            for x in range(rect.left(), rect.left() + 10)
+            for y in range(rect.top() - 16, rect.top())
+        }
+        assert DARK.classes[index] in strip
+
+
+def test_the_images_can_be_taken_away_and_given_again(panel, asked):
+    panel.set_data(IMAGES[:0], LABELS[:0], NAMES)
+    assert panel.request() is None
+    panel.grab()
+    panel.set_data(IMAGES, LABELS, NAMES)
+    assert asked[-1] is panel.request()
+    assert numbers(panel.request())[:2] == [0, 1]
+
+
+def test_controls_explain_themselves(panel):
+    for kind, name in (
+        (QComboBox, "reconstruct_class_combo"),
+        (QSpinBox, "reconstruct_index"),
+        (QPushButton, "reconstruct_random_button"),
+        (QPushButton, "new_samples_button"),
+    ):
+        assert control(panel, kind, name).toolTip()
+        assert control(panel, kind, name).accessibleName()
+    combo = control(panel, QComboBox, "reconstruct_class_combo")
+    assert [combo.itemText(i) for i in range(combo.count())] == ["All classes", *NAMES]
+
+
+def test_hovering_names_the_image_and_its_reconstruction(panel, qtbot):
+    type_index(panel, "7")
+    sheet = panel.pairs
+    for place, words in (
+        (sheet.original_rect(1).center(), "Test image 8, class two"),
+        (sheet.reconstruction_rect(2).center(), "Reconstruction of test image 9"),
+    ):
+        QApplication.sendEvent(sheet, QHelpEvent(QEvent.Type.ToolTip, place, sheet.mapToGlobal(place)))
+        qtbot.waitUntil(lambda words=words: QToolTip.text() == words)
+    QToolTip.hideText()

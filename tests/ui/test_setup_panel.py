@@ -1,0 +1,343 @@
+"""The setup panel, used as people use it: keys in fields, clicks on chips; configs compared with ones built here."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDoubleSpinBox,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QSlider,
+    QSpinBox,
+)
+
+from vae_studio.core.config import ConfigError, ConvolutionalConfig, DataConfig, MLPConfig, RunConfig
+from vae_studio.ui import theme
+from vae_studio.ui.setup_panel import SetupPanel
+
+EXPECTED = {
+    "2-D explorer": RunConfig(preset="explorer-2d"),
+    "Convolutional 2-D": RunConfig(
+        preset="convolutional-2d", network=ConvolutionalConfig(), learning_rate=0.002, epochs=60
+    ),
+    "PyTorch example": RunConfig(
+        preset="pytorch-example",
+        network=MLPConfig(widths=(400,), activation="relu"),
+        latent_dims=20,
+        learning_rate=0.001,
+        batch_size=128,
+    ),
+    "Convolutional 64": RunConfig(
+        preset="convolutional-64",
+        network=ConvolutionalConfig(),
+        latent_dims=64,
+        learning_rate=0.002,
+        kl_warm_up=0.1,
+        epochs=60,
+    ),
+}
+
+
+@pytest.fixture
+def panel(qtbot):
+    panel = SetupPanel()
+    panel.set_devices([("auto", "Automatic: CPU"), ("cpu", "CPU · 2 cores")])
+    qtbot.addWidget(panel)
+    panel.resize(280, 780)
+    with qtbot.waitExposed(panel):
+        panel.show()
+    return panel
+
+
+@pytest.fixture
+def themed(qapp):
+    theme.apply(qapp, theme.DARK)
+    yield
+    qapp.setStyleSheet("")
+
+
+def enter(qtbot, field, text):
+    """Replace what is in a field by typing."""
+    field.setFocus()
+    field.selectAll()
+    qtbot.keyClicks(field, text)
+
+
+def choose(qtbot, combo, index):
+    """Go to an entry of a combo box by keys, from the top."""
+    combo.setFocus()
+    qtbot.keyClick(combo, Qt.Key.Key_Home)
+    for _ in range(index):
+        qtbot.keyClick(combo, Qt.Key.Key_Down)
+
+
+def click(qtbot, button):
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def text_of(panel, name):
+    """What a label says, or nothing while it is not to be seen."""
+    found = panel.findChild(QLabel, name)
+    return found.text() if found.isVisible() else ""
+
+
+def test_starts_with_the_default_preset(panel):
+    assert panel.config() == RunConfig()
+    assert panel.findChild(QComboBox, "data_combo").currentText() == "MNIST (60 000)"
+    assert panel.findChild(QSpinBox, "subset_limit").text() == "all"
+
+
+@pytest.mark.parametrize("index, title", list(enumerate(EXPECTED)))
+def test_a_preset_fills_every_field(panel, qtbot, index, title):
+    enter(qtbot, panel.findChild(QSpinBox, "epochs"), "7")
+    enter(qtbot, panel.findChild(QLineEdit, "seed"), "5")
+    click(qtbot, panel.findChild(QPushButton, "class_chip_4"))
+    combo = panel.findChild(QComboBox, "preset_combo")
+    choose(qtbot, combo, 3 if index == 0 else 0)
+    choose(qtbot, combo, index)
+    assert combo.currentText() == title
+    assert panel.config() == EXPECTED[title]
+    assert panel.findChild(QSpinBox, "epochs").value() == EXPECTED[title].epochs
+    assert panel.findChild(QSpinBox, "latent_dims").value() == EXPECTED[title].latent_dims
+    assert panel.findChild(QComboBox, "network_combo").currentText() == EXPECTED[title].network.title
+    assert panel.findChild(QDoubleSpinBox, "learning_rate").text() == f"{EXPECTED[title].learning_rate * 1e3:g}e-3"
+
+
+def test_the_summary_tells_what_the_preset_shows(panel, qtbot):
+    assert "watch the ten digits" in text_of(panel, "preset_summary")
+    choose(qtbot, panel.findChild(QComboBox, "preset_combo"), 2)
+    assert "twenty latent dimensions" in text_of(panel, "preset_summary")
+
+
+def test_every_field_reaches_the_config(panel, qtbot):
+    enter(qtbot, panel.findChild(QSpinBox, "subset_limit"), "500")
+    choose(qtbot, panel.findChild(QComboBox, "subset_pick_combo"), 1)
+    for digit in range(2, 10):
+        click(qtbot, panel.findChild(QPushButton, f"class_chip_{digit}"))
+    network = panel.findChild(QComboBox, "network_combo")
+    choose(qtbot, network, network.findText("MLP 400–200"))
+    enter(qtbot, panel.findChild(QSpinBox, "latent_dims"), "17")
+    enter(qtbot, panel.findChild(QSpinBox, "batch_size"), "64")
+    enter(qtbot, panel.findChild(QSpinBox, "epochs"), "12")
+    enter(qtbot, panel.findChild(QLineEdit, "seed"), "9223372036854775807")
+    choose(qtbot, panel.findChild(QComboBox, "device_combo"), 1)
+    enter(qtbot, panel.findChild(QDoubleSpinBox, "beta_value"), "4")
+    enter(qtbot, panel.findChild(QDoubleSpinBox, "learning_rate"), "2.5e-4")
+    assert panel.config() == RunConfig(
+        preset="explorer-2d",
+        data=DataConfig(limit=500, pick="random", classes=(0, 1)),
+        network=MLPConfig(widths=(400, 200), activation="relu"),
+        latent_dims=17,
+        batch_size=64,
+        epochs=12,
+        seed=2**63 - 1,
+        device="cpu",
+        beta=4.0,
+        learning_rate=2.5e-4,
+    )
+
+
+def test_a_config_comes_back_as_it_was(panel, qtbot):
+    config = RunConfig(
+        preset="somebody's own",
+        data=DataConfig(limit=1000, pick="random", classes=(3, 5, 8)),
+        network=MLPConfig(widths=(300, 30), activation="tanh"),
+        latent_dims=256,
+        beta=0.1234567,
+        kl_warm_up=0.25,
+        learning_rate=0.00123456789,
+        schedule="constant",
+        batch_size=333,
+        epochs=4,
+        seed=2**40,
+        device="cpu",
+        precision="float32",
+    )
+    with qtbot.assertNotEmitted(panel.config_changed):
+        panel.set_config(config)
+    assert panel.config() == config
+    assert panel.findChild(QComboBox, "network_combo").currentText() == "MLP 300–30"
+    assert panel.findChild(QComboBox, "preset_combo").currentText() == ""
+
+
+def test_networks_of_one_title_can_be_told_apart(panel):
+    panel.set_config(RunConfig(network=MLPConfig(widths=(512, 256, 128), activation="tanh")))
+    assert panel.findChild(QComboBox, "network_combo").currentText() == "MLP 512–256–128 tanh"
+    assert panel.config().network.activation == "tanh"
+
+
+def test_a_changed_field_marks_the_preset_and_restore_brings_it_back(panel, qtbot):
+    combo, restore = panel.findChild(QComboBox, "preset_combo"), panel.findChild(QPushButton, "preset_restore_button")
+    assert not restore.isVisible()
+    choose(qtbot, panel.findChild(QComboBox, "device_combo"), 1)
+    assert not restore.isVisible(), "the device is no part of a preset"
+    enter(qtbot, panel.findChild(QSpinBox, "epochs"), "3")
+    enter(qtbot, panel.findChild(QDoubleSpinBox, "beta_value"), "2")
+    qtbot.keyClick(panel.findChild(QDoubleSpinBox, "beta_value"), Qt.Key.Key_Return)
+    assert combo.currentText() == "2-D explorer *"
+    assert text_of(panel, "preset_changed") == "* changed: β, epochs"
+    with qtbot.waitSignal(panel.config_changed):
+        click(qtbot, restore)
+    assert panel.config() == RunConfig(device="cpu")
+    assert combo.currentText() == "2-D explorer"
+    assert not restore.isVisible()
+
+
+def test_choosing_the_same_preset_again_brings_it_back(panel, qtbot):
+    enter(qtbot, panel.findChild(QSpinBox, "batch_size"), "10")
+    combo = panel.findChild(QComboBox, "preset_combo")
+    click(qtbot, combo)
+    qtbot.keyClick(combo.view(), Qt.Key.Key_Return)
+    assert panel.config() == RunConfig()
+
+
+def test_the_pick_counts_only_with_a_subset(panel, qtbot):
+    limit, pick = panel.findChild(QSpinBox, "subset_limit"), panel.findChild(QComboBox, "subset_pick_combo")
+    assert not pick.isEnabled()
+    enter(qtbot, limit, "100")
+    assert pick.isEnabled()
+    choose(qtbot, pick, 1)
+    enter(qtbot, limit, "0")
+    assert not pick.isEnabled()
+    assert panel.config().data.limit is None
+    assert not panel.findChild(QPushButton, "preset_restore_button").isVisible()
+
+
+def test_one_class_stays_on(panel, qtbot):
+    for digit in range(10):
+        click(qtbot, panel.findChild(QPushButton, f"class_chip_{digit}"))
+    assert panel.findChild(QPushButton, "class_chip_9").isChecked()
+    assert panel.config().data.classes == (9,)
+
+
+@pytest.mark.parametrize(
+    "typed, words",
+    [
+        ("", "whole number"),
+        ("1.5", "whole number"),
+        ("-3", "whole number"),
+        ("٣", "whole number"),
+        (str(2**63), "Seed"),
+    ],
+)
+def test_a_wrong_seed_is_a_sentence_not_a_traceback(panel, qtbot, typed, words):
+    seed = panel.findChild(QLineEdit, "seed")
+    with qtbot.assertNotEmitted(panel.config_changed):
+        seed.setFocus()
+        seed.selectAll()
+        qtbot.keyClick(seed, Qt.Key.Key_Delete)
+        QApplication.clipboard().setText(typed)
+        qtbot.keyClick(seed, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    assert words in text_of(panel, "setup_error")
+    with qtbot.waitSignal(panel.failed) as failed, pytest.raises(ConfigError):
+        panel.config()
+    assert failed.args == [text_of(panel, "setup_error")]
+    with qtbot.waitSignal(panel.config_changed):
+        enter(qtbot, seed, "8")
+    assert text_of(panel, "setup_error") == ""
+    assert panel.config().seed == 8
+
+
+@pytest.mark.parametrize(
+    "name, typed, value", [("latent_dims", "0", 2), ("latent_dims", "300", 30), ("batch_size", "0", 250)]
+)
+def test_numbers_out_of_range_cannot_be_entered(panel, qtbot, name, typed, value):
+    field = panel.findChild(QSpinBox, name)
+    enter(qtbot, field, typed)
+    assert getattr(panel.config(), name) == value
+    assert field.text() == str(value), "what is shown is what is used"
+
+
+def test_a_number_typed_and_not_confirmed_counts(panel, qtbot):
+    enter(qtbot, panel.findChild(QSpinBox, "epochs"), "42")
+    enter(qtbot, panel.findChild(QDoubleSpinBox, "learning_rate"), "3e-4")
+    config = panel.config()
+    assert (config.epochs, config.learning_rate) == (42, 3e-4)
+
+
+def test_while_running_only_the_objective_can_be_turned(panel, qtbot):
+    enter(qtbot, panel.findChild(QSpinBox, "subset_limit"), "500")
+    panel.set_running(True)
+    fields = [
+        *panel.findChildren(QPushButton),
+        *(panel.findChild(QComboBox, f"{name}_combo") for name in ("data", "preset", "network", "device")),
+        *(panel.findChild(QSpinBox, name) for name in ("subset_limit", "latent_dims", "batch_size", "epochs")),
+        panel.findChild(QLineEdit, "seed"),
+    ]
+    assert not any(field.isEnabled() for field in fields)
+    beta = panel.findChild(QDoubleSpinBox, "beta_value")
+    with qtbot.waitSignal(panel.objective.beta_changed) as turned:
+        enter(qtbot, beta, "3")
+        qtbot.keyClick(beta, Qt.Key.Key_Return)
+    assert turned.args == [3.0]
+    assert not panel.findChild(QComboBox, "subset_pick_combo").isEnabled()
+    panel.set_running(False)
+    assert all(field.isEnabled() for field in fields)
+    assert panel.findChild(QComboBox, "subset_pick_combo").isEnabled()
+
+
+def test_devices_keep_the_choice_while_it_is_there(panel, qtbot):
+    device = panel.findChild(QComboBox, "device_combo")
+    panel.set_config(RunConfig(device="cuda"))
+    assert panel.config().device == "auto", "a device that is not there is not chosen"
+    panel.set_devices([("auto", "Automatic: CUDA"), ("cuda", "CUDA · GPU"), ("cpu", "CPU · 2 cores")])
+    assert panel.config().device == "cuda"
+    choose(qtbot, device, 0)
+    panel.set_devices([("auto", "Automatic: CUDA"), ("cuda", "CUDA · GPU"), ("cpu", "CPU · 8 cores")])
+    assert panel.config().device == "auto"
+
+
+def test_the_wheel_turns_only_what_has_the_focus(panel, qtbot):
+    spin, slider = panel.findChild(QSpinBox, "epochs"), panel.findChild(QSlider, "beta_slider")
+    panel.findChild(QLineEdit, "seed").setFocus()
+    roll(spin)
+    roll(slider)
+    assert (spin.value(), panel.config().beta) == (100, 1.0)
+    spin.setFocus()
+    roll(spin)
+    assert spin.value() > 100
+
+
+def roll(widget):
+    """One notch of the wheel, away from the user."""
+    centre = QPointF(widget.rect().center())
+    event = QWheelEvent(
+        centre,
+        QPointF(widget.mapToGlobal(centre)),
+        QPoint(),
+        QPoint(0, 120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(widget, event)
+
+
+def test_scrolls_only_where_there_is_too_little_room(themed, panel, qtbot):
+    panel.objective.show_numbers(132.7, 6.9, 4.0, "test")
+    panel.objective.show_rate_in_force(1e-3)
+    panel.objective.show_active(2, 2)
+    enter(qtbot, panel.findChild(QSpinBox, "epochs"), "3")
+    bar = panel.findChild(QScrollArea).verticalScrollBar()
+    panel.resize(258, 770)
+    qtbot.waitUntil(lambda: not bar.isVisible() and bar.maximum() == 0)
+    panel.resize(258, 560)
+    qtbot.waitUntil(lambda: bar.isVisible() and bar.maximum() > 0)
+    panel.findChild(QScrollArea).ensureWidgetVisible(panel.findChild(QDoubleSpinBox, "learning_rate"))
+    content = panel.findChild(QScrollArea).widget()
+    assert content.width() <= panel.findChild(QScrollArea).viewport().width(), "nothing is cut off on the right"
+
+
+def test_everything_says_what_it_is(panel):
+    for kind in (QComboBox, QSpinBox, QDoubleSpinBox, QSlider, QPushButton):
+        for control in panel.findChildren(kind):
+            assert control.toolTip(), control.objectName()
+            assert control.objectName()
+            assert control.accessibleName() or control.text(), control.objectName()
