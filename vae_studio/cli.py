@@ -6,7 +6,9 @@ Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import os
 import signal
 import sys
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 # libgomp's threads would spin at every barrier and starve whatever else runs; read when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 app = typer.Typer(
     help="Train variational auto-encoders and walk through their latent space. Without a command: open the window.",
     no_args_is_help=False,
@@ -47,6 +49,10 @@ ModelArgument = Annotated[str, typer.Argument(help="A model file, a run folder, 
 
 def main() -> None:
     """Entry point: `vae-studio [FILE]` opens the window, `vae-studio COMMAND …` works without one."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A pipe may have an encoding that knows no minus sign; that is no reason to fail.
+            stream.reconfigure(errors="replace")
     arguments = sys.argv[1:]
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     if not arguments or (not arguments[0].startswith("-") and arguments[0] not in commands and _is_file(arguments[0])):
@@ -71,10 +77,16 @@ def _window(file: str | None) -> int:
     from vae_studio.core import doctor
 
     problem = doctor.display_problem()
+    if problem and file:
+        errors.print(f"{problem} To see the model without a window: vae-studio grid {file} --out grid.png")
+        return 1
     if problem:
         errors.print(f"{problem} Working without a window: training the default model.")
-        with _plain_errors():
-            return _headless()
+        try:
+            with _plain_errors():
+                return _headless()
+        except typer.Exit as ending:
+            return ending.exit_code
     missing = doctor.blocking_libraries()
     if missing:
         errors.print(doctor.explain_missing(missing))
@@ -417,7 +429,7 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _complain(error: object, status: int) -> int:
-    errors.print(str(error), style="red", markup=False)
+    errors.print(str(error), style="red")
     return status
 
 
@@ -434,7 +446,16 @@ def _say(text: str) -> None:
 
 
 def _print_json(line: dict[str, Any]) -> None:
-    _say(json.dumps(line, ensure_ascii=False, default=str))
+    _say(json.dumps(_without_nan(line), default=str))
+
+
+def _without_nan(value: Any) -> Any:
+    """The value with null for numbers that JSON cannot write: what a diverging training reports."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

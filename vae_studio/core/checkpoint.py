@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,7 @@ FORMAT = "vae-studio-model"
 FORMAT_VERSION = "1"
 _MAX_BYTES = 4 * MAX_PARAMETERS + 10_000_000
 _MAX_HEADER = 1_000_000
-_MAX_PIXELS = 1 << 20
+_MAX_PIXELS = 1 << 16
 
 
 class ModelFileError(FileError):
@@ -61,9 +63,12 @@ def save_model(path: Path, model: VAE, card: dict[str, Any]) -> str:
 def load_model(path: Path) -> LoadedModel:
     """Read a model file, checking it before any memory is taken for its weights. Raises ModelFileError."""
     try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise ModelFileError(f"{path} is too large for a model ({size / 1e6:.0f} MB).")
+        found = path.stat()
+        # A device or a pipe may give bytes without end, or none for ever.
+        if not stat.S_ISREG(found.st_mode):
+            raise ModelFileError(f"{path} is not a file.")
+        if found.st_size > _MAX_BYTES:
+            raise ModelFileError(f"{path} is too large for a model ({found.st_size / 1e6:.0f} MB).")
         # Bytes, not a memory map: a mapped file that is truncated while open kills the process.
         content = path.read_bytes()
     except FileNotFoundError:
@@ -93,10 +98,14 @@ def _rebuild(path: Path, content: bytes) -> LoadedModel:
         config = RunConfig.parse(metadata["config"])
         image_shape = tuple(int(n) for n in json.loads(metadata["image_shape"]))
         card = json.loads(metadata["card"])
-        if len(image_shape) != 3 or min(image_shape) < 1 or max(image_shape) > _MAX_PIXELS:
+        if len(image_shape) != 3 or min(image_shape) < 1 or math.prod(image_shape) > _MAX_PIXELS:
             raise ModelFileError(f"its image shape {image_shape} makes no sense")
+        if image_shape[0] != 1:
+            raise ModelFileError("its images are not grey")
+        if not isinstance(card, dict):
+            raise ModelFileError("its card makes no sense")
         model = skeleton(config, image_shape)
-    except (ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (ConfigError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ModelFileError(f"its description makes no sense ({error})") from None
     if count_parameters(model) > MAX_PARAMETERS:
         raise ModelFileError(f"it has {count_parameters(model):,} parameters, more than the {MAX_PARAMETERS:,} allowed")

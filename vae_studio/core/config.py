@@ -40,7 +40,7 @@ class DataConfig(_Frozen):
         if value is None:
             return None
         if not value:
-            raise ValueError("choose at least one class, or leave classes out to use all")
+            raise ValueError("Choose at least one class, or leave classes out to use all")
         return tuple(sorted(set(value)))
 
 
@@ -139,29 +139,27 @@ _FIELD_WORDS = {
 
 def explain(error: ValidationError) -> str:
     """What is wrong in each field and what is allowed, one sentence a field, without pydantic's jargon."""
-    sentences = []
-    for item in error.errors():
-        names = [str(part) for part in item["loc"] if part not in ("mlp", "convolutional")]
-        words = (
-            " ".join(
-                _FIELD_WORDS.get(n, n.replace("_", " ").capitalize() if i == 0 else n) for i, n in enumerate(names)
-            )
-            or "The settings"
-        )
-        if item["type"] == "json_invalid":
-            sentences.append(f"The settings are not valid JSON: {item['ctx']['error']}.")
-            continue
-        if item["type"] == "extra_forbidden":
-            sentences.append(f"There is no setting “{' '.join(names)}”.")
-            continue
-        if item["type"].startswith("union_tag"):
-            sentences.append(f"{words} needs as its kind one of mlp and convolutional.")
-            continue
-        message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        given = item.get("input")
-        shown = f" (it was {given!r})" if isinstance(given, (int, float, str)) and len(str(given)) < 60 else ""
-        sentences.append(f"{words} {message}{shown}.")
-    return " ".join(sentences)
+    return " ".join(_sentence(item) for item in error.errors())
+
+
+def _sentence(item: Any) -> str:
+    names = [part for part in item["loc"] if isinstance(part, str) and part not in ("mlp", "convolutional")]
+    words = " ".join(names).replace("_", " ").capitalize() or "The settings"
+    if names and names[-1] in _FIELD_WORDS:
+        words = _FIELD_WORDS[names[-1]]
+    match item["type"]:
+        case "json_invalid":
+            return f"The settings are not valid JSON: {item['ctx']['error']}."
+        case "extra_forbidden":
+            return f"There is no setting “{' '.join(names)}”."
+        case "union_tag_invalid" | "union_tag_not_found":
+            return f"{words} needs as its kind one of mlp and convolutional."
+        case "value_error":
+            return f"{item['ctx']['error']}."
+    message = item["msg"].removeprefix("Input ").removeprefix("Tuple ").replace(" after validation, not ", ", not ")
+    given = item.get("input")
+    shown = f" (it was {given!r})" if isinstance(given, (int, float, str)) and len(str(given)) < 60 else ""
+    return f"{words} {message}{shown}."
 
 
 @dataclass(frozen=True, slots=True)

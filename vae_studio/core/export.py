@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -104,23 +105,28 @@ def _with_axes(picture: np.ndarray, request: GridRequest, tile: tuple[int, int])
     """The picture with the coordinates of its columns below and of its rows on the left."""
     font = ImageFont.load_default(_FONT_SIZE)
     columns, rows = request.coordinates()
-    left, above, below = 4 * _FONT_SIZE, 2 * _FONT_SIZE, 3 * _FONT_SIZE
     down, across = picture.shape
+    every_row = _every(len(rows), down, 2 * _FONT_SIZE)
+    beside_rows = _labels(rows[::every_row])
+    every_column = _every(len(columns), across, 4 * _FONT_SIZE)
+    widest = math.ceil(max(map(font.getlength, _labels(columns[::every_column]))))
+    every_column = _every(len(columns), across, max(3 * _FONT_SIZE, widest) + _FONT_SIZE)
+    below_columns = _labels(columns[::every_column])
+    left = max(3 * _FONT_SIZE, math.ceil(max(map(font.getlength, beside_rows)))) + _FONT_SIZE
+    above, below = 2 * _FONT_SIZE, 3 * _FONT_SIZE
     bottom = above + down
     canvas = Image.new("L", (left + across + _FONT_SIZE, bottom + below), 0)
     canvas.paste(Image.fromarray(picture), (left, above))
     draw = ImageDraw.Draw(canvas)
     step_down, step_across = (side * request.scale + request.spacing for side in tile)
-    every = _every(len(columns), across, 4 * _FONT_SIZE)
-    for index in range(0, len(columns), every):
-        middle = left + index * step_across + tile[1] * request.scale / 2
+    for index, label in enumerate(below_columns):
+        middle = left + index * every_column * step_across + tile[1] * request.scale / 2
         draw.line((middle, bottom, middle, bottom + 3), fill=160)
-        draw.text((middle, bottom + 5), _number(columns[index]), fill=220, font=font, anchor="mt")
-    every = _every(len(rows), down, 2 * _FONT_SIZE)
-    for index in range(0, len(rows), every):
-        middle = above + index * step_down + tile[0] * request.scale / 2
+        draw.text((middle, bottom + 5), label, fill=220, font=font, anchor="mt")
+    for index, label in enumerate(beside_rows):
+        middle = above + index * every_row * step_down + tile[0] * request.scale / 2
         draw.line((left - 4, middle, left - 1, middle), fill=160)
-        draw.text((left - 6, middle), _number(rows[index]), fill=220, font=font, anchor="rm")
+        draw.text((left - 6, middle), label, fill=220, font=font, anchor="rm")
     name_x, name_y = (f"z{axis + 1}" for axis in request.axes)
     draw.text((left + across / 2, bottom + below - 4), name_x, fill=255, font=font, anchor="mb")
     if request.axes[0] != request.axes[1]:
@@ -134,5 +140,9 @@ def _every(count: int, pixels: int, room: int) -> int:
     return -(-count // fitting)
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}" if abs(value) >= 0.005 else "0"
+def _labels(values: np.ndarray) -> list[str]:
+    """Coordinates with two decimals, or as many more as tell neighbours apart."""
+    gap = float(np.abs(np.diff(values)).min()) if len(values) > 1 else 1.0
+    decimals = max(2, 1 - math.floor(math.log10(max(gap, 1e-6))))
+    texts = (f"{value:.{decimals}f}" for value in values)
+    return [text if float(text) else "0" for text in texts]

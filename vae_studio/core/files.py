@@ -24,6 +24,8 @@ _WHY = {
     errno.ENOENT: "the folder does not exist",
     errno.ENOTDIR: "part of the path is a file, not a folder",
     errno.EISDIR: "there is a folder of that name",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.EFBIG: "files may not become that large there",
 }
 
 
@@ -34,7 +36,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.", suffix=".part")
+        temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -42,24 +45,30 @@ def write_atomically(path: Path, content: bytes) -> None:
             if hasattr(os, "fchmod"):
                 os.fchmod(file.fileno(), 0o666 & ~_umask())
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except OSError as error:
+        temporary.replace(path)
+    except BaseException as error:
         if temporary:
             with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+                temporary.unlink()
+        if not isinstance(error, OSError):
+            raise
         why = _WHY.get(error.errno, error.strerror or str(error))
         raise FileError(f"{path} was not written: {why}.") from error
     _sync_folder(path.parent)
 
 
 def make_folder(path: Path) -> Path:
-    """The folder, made if need be, with its parents. Raises FileError."""
+    """The folder, made if need be, with its parents. Raises FileError, also where nothing can be put into it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise FileError(f"{path} is a file, not a folder.") from None
     except OSError as error:
         raise FileError(f"The folder {path} was not made: {_WHY.get(error.errno, error.strerror)}.") from error
+    try:
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise FileError(f"The folder {path} takes no files: {_WHY.get(error.errno, error.strerror)}.") from error
     return path
 
 

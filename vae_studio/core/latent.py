@@ -16,6 +16,7 @@ from vae_studio.core.errors import UserError
 MAX_GRID = 400
 MAX_SCALE = 16
 MAX_SPACING = 64
+MAX_COORDINATE = 1e6
 
 
 class GridError(UserError, ValueError):
@@ -65,8 +66,7 @@ class GridRequest:
         ):
             if not low <= value <= high:
                 raise GridError(f"{name} must lie between {low} and {high} (it was {value}).")
-        if not np.isfinite(self.point).all():
-            raise GridError("The point must have finite coordinates.")
+        _check_coordinates("The point", self.point)
         for axis in self.axes:
             if not 0 <= axis < len(self.point):
                 raise GridError(f"There is no latent dimension {axis + 1}: the model has {len(self.point)}.")
@@ -75,8 +75,7 @@ class GridRequest:
                 raise GridError(f"The prior mass must lie between 0 and 1 (it was {self.span.mass:g}).")
         else:
             region = self.span
-            if not np.isfinite([region.left, region.right, region.bottom, region.top]).all():
-                raise GridError("The region must have finite bounds.")
+            _check_coordinates("The region", (region.left, region.right, region.bottom, region.top))
             if region.left >= region.right or region.bottom >= region.top:
                 raise GridError("The region is empty: left must be less than right, and bottom less than top.")
 
@@ -106,11 +105,16 @@ def prior_quantiles(count: int, mass: float = 0.95) -> np.ndarray:
 
     A count of one gives the median. (Probability integral transform: Kingma & Welling 2014, figure 4.)
     """
-    if count == 1:
-        return np.zeros(1)
     normal = NormalDist()
     edge = (1.0 - mass) / 2.0
-    return np.array([normal.inv_cdf(p) for p in np.linspace(edge, 1.0 - edge, count)])
+    # The lower half and its mirror image: close to 1, floats are too coarse for probabilities.
+    lower = np.array([normal.inv_cdf(edge + mass * i / (count - 1)) for i in range(count // 2)])
+    return np.concatenate([lower, np.zeros(count % 2), -lower[::-1]])
+
+
+def _check_coordinates(what: str, values: tuple[float, ...]) -> None:
+    if not all(abs(value) <= MAX_COORDINATE for value in values):
+        raise GridError(f"{what} must have finite coordinates, at most {MAX_COORDINATE:,.0f} from 0.")
 
 
 def cell_centres(start: float, end: float, count: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +26,14 @@ class ShippedModel:
 
 
 def shipped_models() -> tuple[ShippedModel, ...]:
-    """The shipped models in the order of their presets."""
+    """The shipped models in the order of their presets; one whose card is lost or damaged is left out."""
     found = []
     for preset in PRESETS.values():
         path = paths.trained_models() / f"{preset.name}.safetensors"
-        if path.is_file():
+        with contextlib.suppress(OSError, ValueError):
             card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            found.append(ShippedModel(preset.name, preset.title, path, card))
+            if path.is_file():
+                found.append(ShippedModel(preset.name, preset.title, path, card))
     return tuple(found)
 
 

@@ -38,6 +38,7 @@ MIN_CELL_PIXELS = 26.0
 CACHE_BYTES = 64 * 2**20
 _CELLS_A_CALL = 400
 _MARGIN = 0.5  # tiles beyond the edge of the view, as a share of a tile, so that small pans show no gaps
+_NOTHING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +158,20 @@ class Explorer:
     """Turns scenes into frames. One thread uses it; it may drop a generator at any frame and ask for a new one.
 
     New weights, and new positions of the plane, are taken up for the map and the encodings when what is visible has
-    been drawn once, so that frequent snapshots never starve a slow decoder. The point always uses the newest.
+    been drawn once, so that frequent snapshots never starve a slow decoder. The point always uses the newest. If
+    generators are dropped at every frame, point, pictures and map take turns.
     """
 
     def __init__(self, cache: TileCache | None = None) -> None:
-        self._cache = cache or TileCache()
+        self._cache = TileCache() if cache is None else cache
         self._pass: _Pass | None = None
         self._shown_point: object = None
         self._shown_map: object = None
         self._shown_encodings: tuple[Version | None, np.ndarray | None] = (None, None)
         self._shown_pictures: tuple[Version | None, Pictures | None] = (None, None)
-        self._means: list[np.ndarray] = []
+        self._turn = 0  # which source of frames comes next; 0 unless the last generator was dropped
+        self._means: list[np.ndarray] = []  # of the first images of `_encoding`
+        self._encoding: tuple[Version | None, np.ndarray | None] = (None, None)
         self._stream: torch.cuda.Stream | None = None
 
     def frames(self, scene: Scene) -> Iterator[Frame | None]:
@@ -175,27 +179,45 @@ class Explorer:
 
         None comes where there is nothing to show, but it is a good moment to see whether a newer scene waits.
         """
-        yield from self._point(scene)
-        yield from self._pictures(scene)
+        sources = (self._point(scene), self._pictures(scene), self._plane(scene))
+        if self._turn:
+            # The last generator was dropped before these had their turn: one frame of theirs comes first.
+            for turn, source in enumerate(sources[self._turn :], self._turn + 1):
+                frame = next(source, _NOTHING)
+                if frame is not _NOTHING:
+                    self._turn = turn % len(sources)
+                    yield frame
+                    break
+        for turn, source in enumerate(sources, 1):
+            for frame in source:
+                self._turn = turn % len(sources)
+                yield frame
+        self._turn = 0
+
+    def _plane(self, scene: Scene) -> Iterator[Frame | None]:
         while not self._is_shown(scene):
             self._adopt(scene)
             yield from self._map(scene)
             yield from self._encodings(scene)
 
-    def _fast(self, model: VAE) -> contextlib.AbstractContextManager[object]:
-        """The way to decode for the screen: bf16 where that is faster (it errs by less than 3 grey levels).
-
-        On CUDA on a stream of our own with priority, or decodes would wait behind the trainer's queued steps. A
-        snapshot was read by the host before it was handed out, so there is nothing to wait for.
-        """
+    @contextlib.contextmanager
+    def _fast(self, model: VAE) -> Iterator[None]:
+        """The way to decode many images for the screen: bf16 where that is faster (it errs by under 3 grey levels)."""
         device = model.device
-        stack = contextlib.ExitStack()
-        stack.enter_context(devices.autocast(device, devices.choose_precision("auto", device, model.convolutional)))
-        if device.type == "cuda":
-            if self._stream is None:
-                self._stream = torch.cuda.Stream(device, priority=-1)
-            stack.enter_context(torch.cuda.stream(self._stream))
-        return stack
+        dtype = devices.choose_precision("auto", device, model.convolutional)
+        with self._ahead(device), devices.autocast(device, dtype):
+            yield
+
+    def _ahead(self, device: torch.device) -> contextlib.AbstractContextManager[object]:
+        """On CUDA a stream of our own with priority, or decodes would wait behind the trainer's queued steps.
+
+        A snapshot was read by the host before it was handed out, so there is nothing to wait for.
+        """
+        if device.type != "cuda":
+            return contextlib.nullcontext()
+        if self._stream is None:
+            self._stream = torch.cuda.Stream(device, priority=-1)
+        return torch.cuda.stream(self._stream)
 
     def _is_shown(self, scene: Scene) -> bool:
         wanted = _Pass(scene.model, scene.version, Plane.of(scene))
@@ -217,19 +239,15 @@ class Explorer:
         )
         if other_map:
             self._cache.clear()
-            self._means = []
         elif not self._pass_is_drawn(scene):
             return
-        wanted = _Pass(scene.model, scene.version, Plane.of(scene))
-        if other_map or wanted.version != current.version:
-            self._means = []
-        self._pass = wanted
+        self._pass = _Pass(scene.model, scene.version, Plane.of(scene))
 
     def _pass_is_drawn(self, scene: Scene) -> bool:
         current = self._pass
         if not self._are_encoded(scene, current.version):
             return False
-        if scene.view is None:
+        if scene.view is None or self._shown_map == (current.content, scene.view):
             return True
         return all(self._cache.is_fresh(slot, current.content) for slot in visible(scene.view, level_for(scene.view)))
 
@@ -238,15 +256,16 @@ class Explorer:
         if self._shown_point == wanted:
             return
         began = time.perf_counter()
-        z = torch.tensor([scene.point], device=scene.model.device)
-        image = to_pixels(scene.model.decode(z).mean)[0]
+        device = scene.model.device
+        with self._ahead(device):
+            image = to_pixels(scene.model.decode(torch.tensor([scene.point], device=device)).mean)[0]
         self._shown_point = wanted
         yield PointFrame(scene.version, scene.point, image, time.perf_counter() - began)
 
     def _map(self, scene: Scene) -> Iterator[Frame]:
-        if scene.view is None:
-            return
         current, view = self._pass, scene.view
+        if view is None or self._shown_map == (current.content, view):
+            return
         began = time.perf_counter()
         slots = visible(view, level_for(view))
         missing = [slot for slot in slots if not self._cache.is_fresh(slot, current.content)]
@@ -301,6 +320,9 @@ class Explorer:
         if self._are_encoded(scene, current.version):
             return
         # Piece by piece, and kept, so that a newer scene loses nothing of what was encoded.
+        version, encoding = self._encoding
+        if version != current.version or encoding is not scene.encode:
+            self._encoding, self._means = (current.version, scene.encode), []
         done = sum(map(len, self._means))
         while done < len(scene.encode):
             images = torch.from_numpy(scene.encode[done : done + 100]).to(current.model.device)
@@ -319,7 +341,9 @@ class Explorer:
         if request is None or (version == scene.version and shown is request):
             return
         self._shown_pictures = (scene.version, request)
-        yield pictures_frame(scene.model, scene.version, request)
+        with self._ahead(scene.model.device):
+            frame = pictures_frame(scene.model, scene.version, request)
+        yield frame
 
 
 def _children(slot: Slot) -> Iterator[Slot]:

@@ -148,7 +148,8 @@ class _Run:
                     yield from self.evaluate(self.evaluated_images, self.dtype)
                 if not self.going_on():
                     break
-        yield from self.report(force=True)
+        if self.step:
+            yield from self.report(force=True)
 
     def going_on(self) -> bool:
         """Apply the commands that came in, and say whether there is a next step."""

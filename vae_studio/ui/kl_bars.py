@@ -20,7 +20,7 @@ class _DimensionAxis(QuietAxis):
     """Names dimensions z₁, z₂, …; of many, only as many as fit."""
 
     def __init__(self) -> None:
-        super().__init__("bottom", "KL by dimension", grid=False)
+        super().__init__("bottom", "dimension", grid=False)
         self.count = 0
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
@@ -40,7 +40,7 @@ class KLBars(FollowingPlot):
     def __init__(self) -> None:
         self._dimensions = _DimensionAxis()
         super().__init__(
-            "kl_bars", "KL by latent dimension, in nats", self._dimensions, QuietAxis("left", "nats", thickness=42)
+            "kl_bars", "KL by latent dimension, in nats", self._dimensions, QuietAxis("left", "KL, nats", thickness=42)
         )
         self.values = np.empty(0)
         self._bars = pg.BarGraphItem(x=[], height=[], width=0.6, pen=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -315,6 +315,13 @@ class _Header(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         self.arrange()
 
+    def event(self, event: QEvent) -> bool:
+        """Widths change when texts, classes or the stylesheet do."""
+        done = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.arrange()
+        return done
+
     def arrange(self) -> None:
         """Put the legend where there is room for it."""
         wide = self.width() >= self._base_width() + self._legend.sizeHint().width() + 16
@@ -330,7 +337,7 @@ class _Header(QWidget):
 
     def _base_width(self) -> int:
         """Pixels that the row needs without the legend."""
-        return self._row.minimumSize().width() + self._tail.minimumSize().width() + 8 + 22
+        return self._row.minimumSize().width() + self._tail.minimumSize().width() + 3 * 8 + 22
 
 
 def _axis_combo(object_name: str, title: str, tooltip: str) -> QComboBox:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from ..core.events import Evaluated, Progress, Started
@@ -83,6 +84,10 @@ class TrainingPanel(QFrame):
             part.set_theme(theme)
         self._invitation.setStyleSheet(f"color: {theme.muted}; font-size: 13px;")
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._title.setVisible(self.minimumSizeHint().width() + self._title.sizeHint().width() <= self.width())
+
     def _reset(self, kl_per_dim: np.ndarray) -> None:
         steps = float(np.clip(_SMOOTHED_EPOCHS * self._steps_per_epoch, *_SMOOTHED_STEPS))
         for curve in (self._train, self._test, self._reconstruction, self._kl):
@@ -92,6 +97,9 @@ class TrainingPanel(QFrame):
             plot.fit()
 
     def _build(self) -> None:
+        self._title = label("Training", "title")
+        # The legend matters more than the title where both do not fit.
+        self._title.setMinimumWidth(1)
         self._legend = (
             LegendEntry(self._train, "Negative evidence lower bound on the training batches, in nats per image."),
             LegendEntry(self._test, "Negative evidence lower bound on the test images, in nats per image."),
@@ -111,7 +119,7 @@ class TrainingPanel(QFrame):
             button.setObjectName(f"training_{name}")
         header = QHBoxLayout()
         header.setSpacing(8)
-        header.addWidget(label("Training", "title"))
+        header.addWidget(self._title)
         header.addStretch(1)
         for entry in self._legend:
             header.addWidget(entry)

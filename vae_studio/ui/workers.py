@@ -152,7 +152,6 @@ class Jobs(QThread):
         super().__init__(parent)
         self.setObjectName("jobs")
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._current: Job | None = None
         self._ending = False
         self._said.connect(self._deliver)
 
@@ -169,7 +168,7 @@ class Jobs(QThread):
         return job
 
     def stop(self) -> None:
-        """Cancel everything and end."""
+        """Cancel everything and end; nothing more is delivered, not even what is on its way."""
         self._ending = True
         self._queue.put(None)
 
@@ -186,7 +185,7 @@ class Jobs(QThread):
                 self._said.emit(job, Failure.of(error))
 
     def _deliver(self, job: Job, item: Any) -> None:
-        if job.cancelled.is_set():
+        if job.cancelled.is_set() or self._ending:
             return
         if isinstance(item, Failure):
             job.failed(item)

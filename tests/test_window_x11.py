@@ -1,0 +1,195 @@
+"""The program as people meet it: started as a process on a real X server, driven by a real mouse and keyboard."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from desktop import Desktop, Program
+from PIL import Image
+from PySide6.QtCore import QPointF
+
+from vae_studio import paths
+from vae_studio.core.checkpoint import LoadedModel, load_model
+from vae_studio.core.config import DataConfig
+from vae_studio.core.datasets import load
+from vae_studio.ui.latent_map import LatentMap
+
+pytestmark = [pytest.mark.x11, pytest.mark.usefixtures("qapp")]
+
+PROGRAM = [sys.executable, "-m", "vae_studio"]
+SLOW_START = 60.0
+PAPER, INK = np.array([15.0, 17.0, 20.0]), np.array([255.0, 255.0, 255.0])  # of the dark theme, as the design has it
+
+
+@pytest.fixture
+def explorer() -> LoadedModel:
+    return load_model(paths.trained_models() / "explorer-2d.safetensors")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """Folders of the user's own for one program, with the dark theme chosen."""
+    settings = tmp_path / "config" / "vae-studio" / "window.ini"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[General]\ntheme=dark\n")
+    (tmp_path / "pictures").mkdir()
+    return {
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_PICTURES_DIR": str(tmp_path / "pictures"),
+        "HOME": str(tmp_path),
+    }
+
+
+@pytest.fixture
+def program(desktop: Desktop, home: dict[str, str]) -> Iterator[Program]:
+    """The window, with the shipped 2-D explorer decoded and standing still."""
+    started = desktop.launch(PROGRAM, home)
+    desktop.wait_for(lambda: {"latent_map", "decoder_view"} <= set(started.rects()), SLOW_START, "the window")
+    view = desktop.rect("decoder_view")
+    desktop.wait_for(lambda: desktop.screenshot(view).max() > 200, SLOW_START, "the first decoded image")
+    desktop.still_screenshot(desktop.rect("latent_map"), SLOW_START)
+    yield started
+    started.process.terminate()
+    assert started.process.wait(30) == 0, started.output()
+    assert "Traceback" not in started.output()
+
+
+def latent_map(desktop: Desktop) -> tuple[LatentMap, int, int]:
+    """The map's own arithmetic at the size it has on the screen, and where it lies there."""
+    x, y, width, height = desktop.rect("latent_map")
+    twin = LatentMap()
+    twin.resize(width, height)
+    twin.grab()  # a hidden widget learns its size when it must paint
+    return twin, x, y
+
+
+def class_mean(model: LoadedModel, label: int) -> tuple[float, float]:
+    """The mean encoding of a digit's test images."""
+    test = load(DataConfig()).test
+    x = test.images[test.labels == label].unsqueeze(1).float() / 255
+    return tuple(model.model.encoder(x)[:, :2].mean(dim=0).tolist())
+
+
+def decoded(model: LoadedModel, z: tuple[float, float]) -> np.ndarray:
+    """What the decoder's network gives at z, through torch's own sigmoid: float (28, 28) in [0, 1]."""
+    return torch.sigmoid(model.model.decoder(torch.tensor([z])))[0, 0].numpy()
+
+
+def shown_digit(desktop: Desktop) -> np.ndarray:
+    """The decoder view on the screen, brought back to 28×28 values in [0, 1]."""
+    shot = desktop.still_screenshot(desktop.rect("decoder_view")).astype(float)
+    side = min(shot.shape[:2])
+    top, left = (shot.shape[0] - side) // 2, (shot.shape[1] - side) // 2
+    square = shot[top : top + side, left : left + side]
+    ink = ((square - PAPER) / (INK - PAPER)).mean(axis=2).astype(np.float32)
+    return np.asarray(Image.fromarray(ink).resize((28, 28), Image.Resampling.BOX))
+
+
+def test_dragging_the_point_from_one_digit_to_another_shows_what_the_decoder_gives(
+    desktop: Desktop, program: Program, explorer: LoadedModel
+) -> None:
+    twin, left, top = latent_map(desktop)
+    places = {}
+    for digit in (0, 1):
+        pixel = twin.to_pixel(class_mean(explorer, digit))
+        places[digit] = (left + round(pixel.x()), top + round(pixel.y()))
+    at = {digit: decoded(explorer, twin.to_latent(QPointF(x - left, y - top))) for digit, (x, y) in places.items()}
+    desktop.click(*places[0])
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - at[0]).mean() < 0.03, 20, "the zero")
+    desktop.drag(places[0], places[1])
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - at[1]).mean() < 0.03, 20, "the one")
+    assert np.abs(at[0] - at[1]).mean() > 0.1, "the two digits must differ, or the test says nothing"
+
+
+def test_wheel_zooms_arrow_keys_nudge_and_dragging_paper_pans(desktop: Desktop, program: Program) -> None:
+    area = desktop.rect("latent_map")
+    x, y, width, height = area
+    whole = desktop.still_screenshot(area)
+    desktop.wheel(x + width // 3, y + height // 3, 4)
+    zoomed = desktop.still_screenshot(area)
+    assert np.abs(zoomed.astype(int) - whole).mean() > 5
+    desktop.drag((x + width // 4, y + height // 4), (x + width // 2, y + height // 2))
+    panned = desktop.still_screenshot(area)
+    assert np.abs(panned.astype(int) - zoomed).mean() > 5
+    digit = shown_digit(desktop)
+    desktop.key(*["Right"] * 30)
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() > 0.01, 20, "another digit")
+    desktop.key("0")
+    fitted = desktop.still_screenshot(area)
+    assert fitted.shape == whole.shape
+    assert np.abs(fitted.astype(int) - whole).mean() < 3, "0 shows the whole map again, but for the moved point"
+
+
+def test_train_pause_resume_stop_from_the_window_and_keep_the_model(
+    desktop: Desktop, program: Program, tmp_path: Path
+) -> None:
+    curves, area = desktop.rect("loss_plot"), desktop.rect("latent_map")
+    empty, before = desktop.screenshot(curves), desktop.screenshot(area)
+    desktop.click(*desktop.centre("train_button"))
+    desktop.wait_for(lambda: np.abs(desktop.screenshot(curves).astype(int) - empty).mean() > 0.3, 60, "curves")
+    desktop.wait_for(lambda: np.abs(desktop.screenshot(area).astype(int) - before).mean() > 5, 60, "the map to move")
+    desktop.click(*desktop.centre("pause_button"))
+    paused = desktop.still_screenshot(curves, 30)
+    with pytest.raises(subprocess.TimeoutExpired):
+        program.process.wait(0.5)
+    assert np.array_equal(desktop.screenshot(curves), paused), "paused curves stand still"
+    desktop.click(*desktop.centre("pause_button"))
+    desktop.wait_for(lambda: not np.array_equal(desktop.screenshot(curves), paused), 30, "curves to go on")
+    desktop.click(*desktop.centre("stop_button"))
+    desktop.wait_for(lambda: "train_button" in program.rects(), 30, "the end of the run")
+    (file,) = (tmp_path / "data").rglob("model.safetensors")
+    card = json.loads(file.with_suffix(".json").read_text())
+    assert card["ended"] == "stopped"
+    assert 0 < card["steps"] < 24_000
+    assert load_model(file).model.latent_dims == 2
+
+
+@pytest.mark.parametrize("how", ["ctrl+q", "SIGTERM"])
+def test_closing_during_training_ends_cleanly_and_keeps_a_model(
+    desktop: Desktop, program: Program, tmp_path: Path, how: str
+) -> None:
+    curves = desktop.rect("loss_plot")
+    empty = desktop.screenshot(curves)
+    desktop.click(*desktop.centre("train_button"))
+    desktop.wait_for(lambda: np.abs(desktop.screenshot(curves).astype(int) - empty).mean() > 0.3, 60, "curves")
+    if how == "SIGTERM":
+        program.process.send_signal(signal.SIGTERM)
+    else:
+        desktop.key(how)
+    assert program.process.wait(30) == 0, program.output()
+    (file,) = (tmp_path / "data").rglob("model.safetensors")
+    assert load_model(file).card["ended"] == "stopped"
+
+
+def test_exported_grid_equals_the_command_lines_to_the_byte(desktop: Desktop, program: Program, tmp_path: Path) -> None:
+    desktop.key("ctrl+e")
+    desktop.click(*desktop.centre("export_confirm"))
+    (target,) = desktop.wait_for(lambda: list((tmp_path / "pictures").glob("*.png")), 30, "the file")
+    desktop.rect("show_file_button", timeout=20)
+    other = tmp_path / "by-command.png"
+    subprocess.run([*PROGRAM, "grid", "explorer-2d", "--out", str(other)], check=True, capture_output=True)
+    with Image.open(target) as a, Image.open(other) as b:
+        assert a.size == (560, 560)
+        assert a.tobytes() == b.tobytes()
+        about = json.loads(a.text["vae-studio"])
+    assert about["model_sha256"] == load_model(paths.trained_models() / "explorer-2d.safetensors").sha256
+
+
+def test_a_file_that_is_no_model_is_named_in_the_window(desktop: Desktop, home: dict[str, str], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(os.urandom(1000))
+    program = desktop.launch([*PROGRAM, str(broken)], home)
+    desktop.wait_for(lambda: "notice_text" in program.rects(), SLOW_START, "the notice")
+    desktop.click(*desktop.centre("notice_close"))
+    desktop.wait_for(lambda: "notice_text" not in program.rects(), 20, "the notice to go")
+    assert program.running
