@@ -185,6 +185,27 @@ def test_exported_grid_equals_the_command_lines_to_the_byte(desktop: Desktop, pr
     assert about["model_sha256"] == load_model(paths.trained_models() / "explorer-2d.safetensors").sha256
 
 
+def test_size_theme_and_panels_are_remembered(desktop: Desktop, home: dict[str, str]) -> None:
+    first = desktop.launch(PROGRAM, home)
+    desktop.wait_for(lambda: "latent_map" in first.rects(), SLOW_START, "the window")
+    window = desktop.xdotool("search", "--onlyvisible", "--name", "VAE Studio").split()[0]
+    desktop.xdotool("windowsize", "--sync", window, "1180", "760")
+    desktop.wait_for(lambda: first.rects()["main_window"][2:] == (1180, 760), 20, "the new size")
+    desktop.key("ctrl+t")
+    corner = (*desktop.rect("setup_panel")[:2], 8, 300)
+    desktop.wait_for(lambda: desktop.screenshot(corner).mean() > 200, 20, "the light theme")
+    desktop.key("ctrl+q")
+    assert first.process.wait(30) == 0
+    second = desktop.launch(PROGRAM, home)
+    desktop.wait_for(lambda: "setup_panel" in second.rects(), SLOW_START, "the window again")
+    desktop.rect("setup_panel", second)
+    assert second.rects()["main_window"][2:] == (1180, 760)
+    corner = (*second.rects()["setup_panel"][:2], 8, 300)
+    desktop.wait_for(lambda: desktop.screenshot(corner).mean() > 200, 20, "the light theme")
+    desktop.key("ctrl+q")
+    assert second.process.wait(30) == 0
+
+
 def test_a_file_that_is_no_model_is_named_in_the_window(desktop: Desktop, home: dict[str, str], tmp_path: Path) -> None:
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(os.urandom(1000))

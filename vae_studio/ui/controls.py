@@ -12,8 +12,9 @@ _TICKS = 1000
 
 
 def label(text: str, role: str) -> QLabel:
-    """A label of a kind the stylesheet knows: title, muted, faint, number or error."""
+    """A label of a kind the stylesheet knows: title, muted, faint, number or error. Its text is no markup."""
     result = QLabel(text)
+    result.setTextFormat(Qt.TextFormat.PlainText)  # else a file's name could be bold, or load a picture
     result.setProperty("role", role)
     return result
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QSettings, QSize, Qt, QTimer
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -58,6 +58,7 @@ class MainWindow(QMainWindow):
         self._following = False
         self._lineage = 0
         self._help_dialog: HelpDialog | None = None
+        self._first_model: str | None = model
 
         self.actions_ = Actions(self)
         self.bar = RunBar(shipped)
@@ -78,8 +79,6 @@ class MainWindow(QMainWindow):
         self._settings.restore(self, self._splitters)
         self._choose_theme(self._settings.theme)
         self._show_run_state("idle")
-        # The first paint comes first: torch is imported by the workers, after it.
-        QTimer.singleShot(0, lambda: self._begin(model))
 
     # The switchboard
 
@@ -138,7 +137,15 @@ class MainWindow(QMainWindow):
         self.renderer.failed.connect(self.report)
         QApplication.styleHints().colorSchemeChanged.connect(self._system_theme_changed)
 
-    def _begin(self, model: str) -> None:
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        # The first paint comes first: torch is imported by the workers, after it.
+        QTimer.singleShot(0, self._begin)
+
+    def _begin(self) -> None:
+        model, self._first_model = self._first_model, None
+        if model is None or not self.isVisible():
+            return
         self.renderer.start()
         self.jobs.start()
         self._open(model)

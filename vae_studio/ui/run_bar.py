@@ -38,6 +38,8 @@ class RunBar(QWidget):
         if models:
             self._models.insertSeparator(self._models.count())
         self._models.addItem("Open model…", self._OPEN)
+        self._models.setPlaceholderText("No model")
+        self._models.setCurrentIndex(-1)
         self._train = _button("train_button", "▶  Train", "Train a new model with these settings (F5)", primary=True)
         self._pause = _button("pause_button", "❚❚  Pause", "Hold the training where it is (F6)", primary=True)
         self._stop = _button("stop_button", "■  Stop", "End the training and keep its model (F7)")
@@ -90,7 +92,7 @@ class RunBar(QWidget):
 
     def _chosen(self, index: int) -> None:
         name = self._models.itemData(index)
-        self._models.setCurrentIndex(max(0, self._models.findData(self._shown)))
+        self._models.setCurrentIndex(self._models.findData(self._shown))
         if name == self._OPEN:
             self.open_requested.emit()
         elif name != self._shown:

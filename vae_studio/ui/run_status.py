@@ -49,6 +49,8 @@ class RunStatus(QStatusBar):
         self._bar.show()
         done = progress.step / progress.total_steps
         self._bar.setValue(round(1000 * done))
+        if not progress.step:  # a run that was stopped at once
+            return
         epochs = round(progress.total_steps * progress.epoch / progress.step)
         self._where.setText(f"epoch {min(int(progress.epoch) + 1, epochs)} of {epochs}")
         left = "" if progress.seconds_left is None else f" · {duration(progress.seconds_left)} left"

@@ -63,6 +63,7 @@ class Session(QObject):
     def set_images(self, images: TestImages) -> None:
         """The test images whose encodings are shown: the first 2000."""
         self._images = replace(images, images=images.images[:ENCODED_IMAGES], labels=images.labels[:ENCODED_IMAGES])
+        self._means = None  # of the images before: they must not take the colours of these
         self._ask()
 
     def show_map(self, view: View | None, pictures: Pictures | None) -> None:

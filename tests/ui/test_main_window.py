@@ -1,0 +1,417 @@
+"""The whole window in one process, offscreen: real workers, real MNIST, real training, real presses."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PySide6.QtCore import QPointF, QSettings, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDoubleSpinBox,
+    QLineEdit,
+    QPushButton,
+    QSlider,
+    QSpinBox,
+    QWidget,
+)
+
+from vae_studio import app
+from vae_studio.core import library
+from vae_studio.core.checkpoint import load_model
+from vae_studio.core.events import Finished, Progress, Snapshot
+from vae_studio.core.scene import EncodingsFrame, MapFrame, PicturesFrame, PointFrame
+from vae_studio.ui.main_window import MainWindow
+from vae_studio.ui.theme import DARK, LIGHT
+
+WAIT = 60_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> QSettings:
+    store = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+    store.setValue("theme", "dark")
+    return store
+
+
+@pytest.fixture
+def data_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def open_window(qtbot, store: QSettings, data_home: Path) -> Iterator[Callable[[str], MainWindow]]:
+    """Opens the window at 1440×900 on a model; closes it at the end."""
+    windows = []
+
+    def open_on(model: str) -> MainWindow:
+        shipped = [(m.name, m.title) for m in library.shipped_models()]
+        window = MainWindow(model, shipped, store)
+        windows.append(window)
+        window.resize(1440, 900)
+        window.show()
+        return window
+
+    yield open_on
+    for window in windows:
+        window.close()
+        window.deleteLater()
+
+
+@pytest.fixture
+def window(qtbot, open_window) -> MainWindow:
+    """The window once the 2-D explorer's map and encodings are drawn."""
+    window = open_window("explorer-2d")
+    settle(qtbot, window)
+    return window
+
+
+def settle(qtbot, window: MainWindow) -> None:
+    """Wait until map, encodings and point show the current scene."""
+    frames: list[object] = []
+    window.renderer.frame.connect(frames.append)
+
+    def done() -> bool:
+        kinds = {type(f) for f in frames if not isinstance(f, MapFrame) or f.complete}
+        return {PointFrame, MapFrame, EncodingsFrame} <= kinds
+
+    qtbot.waitUntil(done, timeout=WAIT)
+    window.renderer.frame.disconnect(frames.append)
+
+
+def child(window: QWidget, kind: type, name: str):
+    found = window.findChild(kind, name)
+    assert found is not None, name
+    return found
+
+
+def press(qtbot, window: QWidget, name: str) -> None:
+    qtbot.mouseClick(child(window, QPushButton, name), Qt.MouseButton.LeftButton)
+
+
+def type_into(qtbot, widget: QWidget, text: str) -> None:
+    widget.setFocus()
+    widget.selectAll()
+    qtbot.keyClicks(widget, text)
+    qtbot.keyClick(widget, Qt.Key.Key_Return)
+
+
+def shown_image(window: MainWindow) -> np.ndarray:
+    """The decoder view's pixels, grey, brought to 28×28 by taking the middle of each enlarged pixel."""
+    view = window.decoder.view
+    picture = view.grab().toImage()
+    rect = view.image_rect()
+    step = rect.width() / 28
+    return np.array(
+        [
+            [
+                picture.pixelColor(int(rect.x() + (j + 0.5) * step), int(rect.y() + (i + 0.5) * step)).green()
+                for j in range(28)
+            ]
+            for i in range(28)
+        ],
+        float,
+    )
+
+
+def expected_image(window: MainWindow, point: tuple[float, ...]) -> np.ndarray:
+    """The decoder's probabilities at a point as the dark theme's greens, by torch's own sigmoid."""
+    probabilities = torch.sigmoid(window.session.opened.model.decoder(torch.tensor([point])))[0, 0].numpy()
+    paper, ink = (int(colour[3:5], 16) for colour in (DARK.paper, DARK.ink))
+    return paper + (ink - paper) * probabilities
+
+
+def test_it_opens_on_a_trained_model_with_no_training_under_way(qtbot, window: MainWindow) -> None:
+    assert np.abs(shown_image(window) - expected_image(window, (0.0, 0.0))).mean() < 6
+    assert child(window, QPushButton, "train_button").isVisible()
+    assert window.windowTitle().startswith("2-D explorer")
+    colours = np.array([picked(window, fraction) for fraction in np.linspace(0.05, 0.95, 60)])
+    assert colours.std() > 10, "the map must show digits, not bare paper"
+
+
+def picked(window: MainWindow, fraction: float) -> tuple[int, int, int]:
+    latent_map = window.map_panel.map
+    picture = latent_map.grab().toImage()
+    colour = picture.pixelColor(int(picture.width() * fraction), int(picture.height() * 0.4))
+    return colour.red(), colour.green(), colour.blue()
+
+
+def test_click_arrow_keys_sliders_and_typed_values_all_move_the_same_point(qtbot, window: MainWindow) -> None:
+    latent_map = window.map_panel.map
+    target = latent_map.to_pixel((-1.0, 0.75)).toPoint()
+    z = latent_map.to_latent(QPointF(target))
+    qtbot.mouseClick(latent_map, Qt.MouseButton.LeftButton, pos=target)
+    values = [child(window, QDoubleSpinBox, f"latent_value_{i}") for i in range(2)]
+    assert [v.value() for v in values] == pytest.approx(z, abs=1e-3)
+    qtbot.waitUntil(lambda: bool(np.abs(shown_image(window) - expected_image(window, z)).mean() < 6), timeout=WAIT)
+
+    latent_map.setFocus()
+    qtbot.keyClick(latent_map, Qt.Key.Key_Right)
+    assert values[0].value() > z[0]
+    assert values[1].value() == pytest.approx(z[1], abs=1e-3)
+
+    type_into(qtbot, values[1], "-1.5")
+    assert latent_map.point()[1] == pytest.approx(-1.5)
+    point = latent_map.point()
+    qtbot.waitUntil(lambda: bool(np.abs(shown_image(window) - expected_image(window, point)).mean() < 6), timeout=WAIT)
+    slider = child(window, QSlider, "latent_slider_0")
+    slider.setFocus()
+    qtbot.keyClick(slider, Qt.Key.Key_Home)
+    assert latent_map.point()[0] == pytest.approx(-4.0)
+
+    press(qtbot, window, "reset_button")
+    assert latent_map.point() == (0.0, 0.0)
+    press(qtbot, window, "random_button")
+    assert latent_map.point() != (0.0, 0.0)
+
+
+def test_twenty_dimensions_bring_sliders_axes_and_a_plane_through_the_point(qtbot, window: MainWindow) -> None:
+    combo = child(window, QComboBox, "model_combo")
+    combo.setFocus()
+    qtbot.keyClicks(combo, "PyTorch")
+    qtbot.waitUntil(lambda: window.session.opened.model.latent_dims == 20, timeout=WAIT)
+    settle(qtbot, window)
+    assert child(window, QSlider, "latent_slider_19") is not None
+    axis_x = child(window, QComboBox, "axis_x_combo")
+    axis_x.setFocus()
+    qtbot.keyClick(axis_x, Qt.Key.Key_End)
+    assert window.session.scene.axes == (19, 1)
+
+    frames: list[MapFrame] = []
+    window.renderer.frame.connect(frames.append)
+    type_into(qtbot, child(window, QDoubleSpinBox, "latent_value_4"), "2.5")
+    qtbot.waitUntil(lambda: any(isinstance(f, MapFrame) and f.complete for f in frames), timeout=WAIT)
+    frame = [f for f in frames if isinstance(f, MapFrame) and f.complete][-1]
+    tile = frame.tiles[-1]
+    z = torch.zeros(1, 20)
+    z[0, 4] = 2.5
+    step = (tile.right - tile.left) / 4
+    z[0, 19], z[0, 1] = tile.left + step / 2, tile.top - step / 2
+    cell = 255 * torch.sigmoid(window.session.opened.model.decoder(z))[0, 0].numpy()
+    assert np.abs(tile.image[:28, :28] - cell).max() <= 3.5, "within 3 grey levels and rounding"
+
+
+def test_reconstruct_tab_shows_test_images_beside_their_reconstructions(qtbot, window: MainWindow) -> None:
+    frames: list[PicturesFrame] = []
+    window.renderer.frame.connect(frames.append)
+    press(qtbot, window, "reconstruct_tab")
+    qtbot.waitUntil(lambda: any(isinstance(f, PicturesFrame) for f in frames), timeout=WAIT)
+    request = window.reconstruct.request()
+    qtbot.waitUntil(lambda: isinstance(frames[-1], PicturesFrame) and frames[-1].request is request, timeout=WAIT)
+    model = window.session.opened.model
+    x = torch.from_numpy(request.images).unsqueeze(1).float() / 255
+    expected = 255 * torch.sigmoid(model.decoder(model.encoder(x)[:, :2]))[:, 0].numpy()
+    assert np.abs(frames[-1].reconstructions - expected).max() <= 0.51
+    press(qtbot, window, "explore_tab")
+    assert window.map_panel.isVisible()
+
+
+def test_a_missing_model_is_named_and_the_window_lives_on(qtbot, open_window, tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere.safetensors"
+    window = open_window(str(missing))
+    qtbot.waitUntil(window.notice.isVisible, timeout=WAIT)
+    assert str(missing) in window.notice.text()
+    assert "Traceback" not in window.notice.text()
+    combo = child(window, QComboBox, "model_combo")
+    combo.setFocus()
+    qtbot.keyClicks(combo, "2-D")
+    qtbot.waitUntil(lambda: window.session.opened is not None, timeout=WAIT)
+
+
+def test_theme_switches_by_key_and_is_remembered(qtbot, window: MainWindow, store: QSettings) -> None:
+    panel = window.setup
+    before = panel.grab().toImage().pixelColor(panel.width() // 2, panel.height() - 6).name()
+    assert before == DARK.panel
+    QTest.keyClick(window, Qt.Key.Key_T, Qt.KeyboardModifier.ControlModifier)
+    assert panel.grab().toImage().pixelColor(panel.width() // 2, panel.height() - 6).name() == LIGHT.panel
+    assert store.value("theme") == "light"
+
+
+def small_run(qtbot, window: MainWindow, *, epochs: int = 1000) -> None:
+    """Settings of a run that is over in no time, or lasts as long as a test needs it to."""
+    type_into(qtbot, child(window, QSpinBox, "subset_limit"), "1000")
+    type_into(qtbot, child(window, QSpinBox, "epochs"), str(epochs))
+    type_into(qtbot, child(window, QSpinBox, "batch_size"), "100")
+
+
+def collect(window: MainWindow) -> list[object]:
+    said: list[object] = []
+    window.training.said.connect(said.append)
+    return said
+
+
+def test_training_from_the_window_moves_map_curves_and_numbers_and_saves(
+    qtbot, window: MainWindow, data_home: Path
+) -> None:
+    said, frames = collect(window), []
+    window.renderer.frame.connect(frames.append)
+    small_run(qtbot, window, epochs=12)
+    press(qtbot, window, "train_button")
+    assert child(window, QPushButton, "pause_button").isVisible()
+    assert not child(window, QSpinBox, "latent_dims").isEnabled()
+    with qtbot.waitSignal(window.training.state_changed, timeout=WAIT, check_params_cb=lambda state: state == "idle"):
+        pass
+    first = next(s for s in said if isinstance(s, Snapshot))
+    assert first.step == 1, "the map changes with the very first step"
+    lineage = window.training.run.lineage
+    drawn = [f for f in frames if isinstance(f, MapFrame) and f.version.lineage == lineage]
+    assert len({f.version.number for f in drawn}) > 1, "the map follows training"
+    steps = np.concatenate([s.steps for s in said if isinstance(s, Progress)])
+    assert steps.tolist() == list(range(1, 121))
+    (finished,) = (s for s in said if isinstance(s, Finished))
+    (file,) = data_home.rglob("model.safetensors")
+    assert load_model(file).card["neg_elbo"] == pytest.approx(finished.evaluation.neg_elbo, abs=1e-3)
+    assert window.session.opened.path == file
+    assert child(window, QPushButton, "train_button").isVisible()
+    assert child(window, QSpinBox, "latent_dims").isEnabled()
+
+
+def test_pause_holds_resume_goes_on_and_stop_keeps_the_model(qtbot, window: MainWindow, data_home: Path) -> None:
+    said = collect(window)
+    small_run(qtbot, window)
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: sum(isinstance(s, Progress) for s in said) > 3, timeout=WAIT)
+    press(qtbot, window, "pause_button")
+    QTest.qWait(300)
+    held = len(said)
+    QTest.qWait(400)
+    assert len(said) == held
+    press(qtbot, window, "pause_button")
+    qtbot.waitUntil(lambda: len(said) > held + 2, timeout=WAIT)
+    beta = child(window, QDoubleSpinBox, "beta_value")
+    type_into(qtbot, beta, "4")
+    qtbot.waitUntil(lambda: any(isinstance(s, Progress) and s.beta == 4.0 for s in said), timeout=WAIT)
+    press(qtbot, window, "stop_button")
+    qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+    (file,) = data_home.rglob("model.safetensors")
+    assert load_model(file).card["ended"] == "stopped"
+
+
+def test_closing_while_training_and_while_paused_keeps_a_model(qtbot, window: MainWindow, data_home: Path) -> None:
+    said = collect(window)
+    small_run(qtbot, window)
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: any(isinstance(s, Snapshot) for s in said), timeout=WAIT)
+    press(qtbot, window, "pause_button")
+    window.close()
+    assert not window.training.run.trainer.isRunning()
+    (file,) = data_home.rglob("model.safetensors")
+    assert load_model(file).model.latent_dims == 2
+
+
+def test_a_diverging_run_ends_with_a_sentence_and_finite_weights(qtbot, window: MainWindow, data_home: Path) -> None:
+    said = collect(window)
+    small_run(qtbot, window)
+    type_into(qtbot, child(window, QDoubleSpinBox, "learning_rate"), "1")
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: any(isinstance(s, Finished) for s in said), timeout=WAIT)
+    qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+    (finished,) = (s for s in said if isinstance(s, Finished))
+    assert finished.reason == "not_finite"
+    assert window.notice.isVisible()
+    assert "smaller learning rate" in window.notice.text()
+    (file,) = data_home.rglob("model.safetensors")
+    assert all(bool(p.isfinite().all()) for p in load_model(file).model.parameters())
+
+
+def test_a_wrong_setting_is_named_and_nothing_starts(qtbot, window: MainWindow) -> None:
+    type_into(qtbot, child(window, QLineEdit, "seed"), "minus one")
+    press(qtbot, window, "train_button")
+    assert window.notice.isVisible()
+    assert "Seed" in window.notice.text()
+    assert not window.training.going
+
+
+def test_a_folder_that_cannot_be_made_is_named_and_training_can_start_again(
+    qtbot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    small_run(qtbot, window, epochs=1)
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(window.notice.isVisible, timeout=WAIT)
+    qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+    assert str(tmp_path / "file") in window.notice.text()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+    assert list((tmp_path / "data").rglob("model.safetensors"))
+
+
+def test_opening_another_model_during_training_leaves_the_run_alone(qtbot, window: MainWindow) -> None:
+    said = collect(window)
+    small_run(qtbot, window)
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: any(isinstance(s, Snapshot) for s in said), timeout=WAIT)
+    combo = child(window, QComboBox, "model_combo")
+    combo.setFocus()
+    qtbot.keyClicks(combo, "PyTorch")
+    qtbot.waitUntil(lambda: window.session.opened.model.latent_dims == 20, timeout=WAIT)
+    count = len(said)
+    qtbot.waitUntil(lambda: len(said) > count + 20, timeout=WAIT)
+    assert window.session.opened.model.latent_dims == 20, "snapshots of the run must not take over"
+    combo.setFocus()
+    qtbot.keyClick(combo, Qt.Key.Key_Home)
+    qtbot.waitUntil(lambda: window.session.opened.model.latent_dims == 2, timeout=WAIT)
+    press(qtbot, window, "stop_button")
+    qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+
+
+def test_an_error_nobody_caught_reaches_the_window(qtbot, window: MainWindow, capfd) -> None:
+    errors = app.UncaughtErrors(window)
+    errors.caught.connect(window.report)
+    hook = sys.excepthook
+    errors.install()
+    try:
+        thread = threading.Thread(target=lambda: sys.excepthook(*raised()))
+        thread.start()
+        thread.join()
+        qtbot.waitUntil(window.notice.isVisible, timeout=WAIT)
+    finally:
+        sys.excepthook = hook
+    assert "went wrong" in window.notice.text()
+    press(qtbot, window, "notice_copy")
+    assert "ZeroDivisionError" in QApplication.clipboard().text()
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def raised() -> tuple[type[BaseException], BaseException, object]:
+    try:
+        1 / 0  # noqa: B018
+    except ZeroDivisionError as error:
+        return type(error), error, error.__traceback__
+
+
+def test_a_window_closed_before_it_was_shown_starts_nothing(qtbot, store: QSettings) -> None:
+    window = MainWindow("explorer-2d", [], store)
+    window.close()
+    QTest.qWait(50)
+    assert not window.jobs.isRunning()
+    window.deleteLater()
+
+
+def test_every_named_control_of_the_design_is_there(window: MainWindow) -> None:
+    names = {w.objectName() for w in window.findChildren(QWidget)}
+    wanted = (
+        "train_button pause_button stop_button preset_combo data_combo network_combo latent_dims beta_slider "
+        "learning_rate batch_size epochs seed device_combo loss_plot kl_plot progress_bar latent_map decoder_view "
+        "latent_slider_0 latent_slider_1 random_button reset_button export_button"
+    )
+    assert set(wanted.split()) <= names
+    assert window.actions_.theme.objectName() == "theme_action"
+    for widget in window.findChildren(QPushButton):
+        assert widget.toolTip(), widget.objectName() or widget.text()
+
+
+def test_shipped_models_are_listed(window: MainWindow) -> None:
+    combo = child(window, QComboBox, "model_combo")
+    texts = [combo.itemText(i) for i in range(combo.count())]
+    assert [m.title for m in library.shipped_models()] == texts[: len(library.shipped_models())]
