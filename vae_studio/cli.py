@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,8 @@ def _window(file: str | None) -> int:
     """Open the window; without a display do the same job on the command line."""
     from vae_studio.core import doctor
 
+    if file and not Path(file).exists():
+        return _complain(f"There is no file {file}.", 1)
     problem = doctor.display_problem()
     if problem and file:
         errors.print(f"{problem} To see the model without a window: vae-studio grid {file} --out grid.png")
@@ -163,7 +166,7 @@ def _train(config: RunConfig, folder: Path, *, as_json: bool) -> tuple[Finished,
 
     data = datasets.load(config.data, config.seed)
     commands: queue.SimpleQueue[events.Command] = queue.SimpleQueue()
-    command = "vae-studio " + " ".join(sys.argv[1:])
+    command = shlex.join(["vae-studio", *sys.argv[1:]])
     finished = saved = None
     bar = Progress(
         TextColumn("{task.description}"),

@@ -57,7 +57,7 @@ def open_model(name_or_path: str) -> Iterator[OpenedModel]:
     title = next((m.title for m in library.shipped_models() if m.path == loaded.path), loaded.path.stem)
     if loaded.path.name == "model.safetensors":
         title = loaded.path.parent.name
-    model = loaded.model.to(devices.choose("auto"))
+    model = loaded.model.to(devices.for_display(devices.choose("auto")))
     yield OpenedModel(model, loaded.card, title, loaded.path, loaded.sha256)
 
 

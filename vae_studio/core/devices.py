@@ -52,6 +52,14 @@ def choose(choice: DeviceChoice) -> torch.device:
     return torch.device(choice)
 
 
+def for_display(device: torch.device) -> torch.device:
+    """Where to decode for the screen while `device` trains: there, but never on MPS.
+
+    PyTorch's MPS backend ends the process when two threads use it at a time (pytorch/pytorch issue 197805).
+    """
+    return torch.device("cpu") if device.type == "mps" else device
+
+
 def title(device: torch.device) -> str:
     """The name people know a device by."""
     return next((info.title for info in available() if info.choice == device.type), str(device))

@@ -143,6 +143,6 @@ def _every(count: int, pixels: int, room: int) -> int:
 def _labels(values: np.ndarray) -> list[str]:
     """Coordinates with two decimals, or as many more as tell neighbours apart."""
     gap = float(np.abs(np.diff(values)).min()) if len(values) > 1 else 1.0
-    decimals = max(2, 1 - math.floor(math.log10(max(gap, 1e-6))))
+    decimals = max(2, 1 + math.ceil(-math.log10(max(gap, 1e-6)) - 0.01))
     texts = (f"{value:.{decimals}f}" for value in values)
     return [text if float(text) else "0" for text in texts]

@@ -66,7 +66,7 @@ def build(config: RunConfig, image_shape: ImageShape) -> VAE:
             "Choose fewer or narrower layers."
         )
     model = bare.to_empty(device="cpu")
-    initialise(model, torch.Generator().manual_seed(config.seed))
+    initialise(model, torch.Generator().manual_seed(config.seed), config.initialisation)
     return model
 
 

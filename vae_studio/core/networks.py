@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from vae_studio.core.config import Activation, ConvolutionalConfig, MLPConfig
+from vae_studio.core.config import Activation, ConvolutionalConfig, Initialisation, MLPConfig
 
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -78,10 +78,19 @@ def _dense(widths: tuple[int, ...], act: type[nn.Module]) -> list[nn.Module]:
 
 
 @torch.no_grad()
-def initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """Fill weights and biases from U(−1/√fan_in, 1/√fan_in), PyTorch's own default, drawn from `generator`."""
+def initialise(network: nn.Module, generator: torch.Generator, scheme: Initialisation = "pytorch") -> None:
+    """Fill weights and biases with numbers drawn from `generator`.
+
+    *pytorch*, its own default: weights and biases from U(−b, b) with b = 1/√fan_in. *xavier* (Glorot & Bengio 2010):
+    weights from U(−b, b) with b = √(6 / (fan_in + fan_out)), biases 0.
+    """
     for layer in network.modules():
-        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+        if not isinstance(layer, (nn.Linear, nn.Conv2d)):
+            continue
+        if scheme == "xavier":
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            layer.bias.zero_()
+        else:
             bound = 1.0 / math.sqrt(layer.weight[0].numel())
             layer.weight.uniform_(-bound, bound, generator=generator)
             layer.bias.uniform_(-bound, bound, generator=generator)

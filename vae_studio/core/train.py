@@ -29,7 +29,7 @@ from vae_studio.core.events import (
     Started,
     Stop,
 )
-from vae_studio.core.model import all_finite, build, count_parameters
+from vae_studio.core.model import VAE, all_finite, build, count_parameters
 from vae_studio.core.step import Stepper, beta_factor, rate_factor
 
 PROGRESS_SECONDS = 0.05
@@ -87,11 +87,15 @@ class _Run:
         self.evaluation: Evaluation | None = None
         try:
             self.model = build(config, (1, *data.image_size))
-            self.healthy = self.model.frozen()
+            self.healthy = self.frozen()
         except (RuntimeError, MemoryError) as error:
             if devices.is_out_of_memory(error):
                 raise ConfigError("There is not enough memory for this network. Choose a smaller one.") from None
             raise
+
+    def frozen(self) -> VAE:
+        """The model as it is now, for others to keep."""
+        return self.model.frozen().to(devices.for_display(self.device))
 
     def now(self) -> float:
         """Seconds of the clock that this run has had for itself."""
@@ -180,7 +184,7 @@ class _Run:
 
     def progress(self, reconstruction: Tensor, kl: Tensor) -> Progress:
         (first_time, first_step), (last_time, last_step) = self.marks[0], self.marks[-1]
-        speed = (last_step - first_step) / (last_time - first_time) if last_step > first_step else 0.0
+        speed = (last_step - first_step) / (last_time - first_time) if last_time > first_time else 0.0
         return Progress(
             step=self.step,
             total_steps=self.total_steps,
@@ -197,7 +201,7 @@ class _Run:
 
     def snapshot(self) -> Iterator[Event]:
         began = self.now()
-        copy = self.model.frozen()
+        copy = self.frozen()
         if not all_finite(copy):
             self.finite = False
             return
@@ -248,7 +252,7 @@ class _Run:
     def ending(self, reason: str, message: str) -> Finished:
         try:
             # Before the first step the model may lie half on one device and half on another.
-            last = self.model.frozen() if self.step else self.healthy
+            last = self.frozen() if self.step else self.healthy
         except (RuntimeError, MemoryError):
             last = self.healthy
         model = last if all_finite(last) else self.healthy

@@ -154,9 +154,10 @@ class _NumberField(QDoubleSpinBox):
     def validate(self, text: str, position: int) -> object:
         if not self._scientific:
             return super().validate(text, position)
+        if not set(text) <= set("0123456789.,eE+-"):
+            return QValidator.State.Invalid, text, position
         try:
-            float(text.replace(",", "."))
+            done = math.isfinite(float(text.replace(",", ".")))
         except ValueError:
-            typing = set(text) <= set("0123456789.,eE+-")
-            return (QValidator.State.Intermediate if typing else QValidator.State.Invalid), text, position
-        return QValidator.State.Acceptable, text, position
+            done = False
+        return (QValidator.State.Acceptable if done else QValidator.State.Intermediate), text, position

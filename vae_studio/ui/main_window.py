@@ -56,6 +56,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(QSize(960, 620))
         self._settings = Settings(store)
         self._following = False
+        self._wanted = ""
         self._lineage = 0
         self._help_dialog: HelpDialog | None = None
         self._first_model: str | None = model
@@ -165,6 +166,7 @@ class MainWindow(QMainWindow):
             self._open(path)
 
     def _open(self, name_or_path: str) -> None:
+        self._wanted = name_or_path
         self.jobs.submit(
             lambda: tasks.open_model(name_or_path), lambda opened: self._show_opened(name_or_path, opened), self.report
         )
@@ -176,6 +178,8 @@ class MainWindow(QMainWindow):
             self._follow_run()
 
     def _show_opened(self, name: str, opened: tasks.OpenedModel) -> None:
+        if name != self._wanted:
+            return  # meanwhile another model was asked for, or a run began
         self._following = False
         self.bar.show_model(name, opened.name)
         self.session.look_at(opened, self._new_version())
@@ -275,7 +279,7 @@ class MainWindow(QMainWindow):
         self.notice.hide()
         self.status.show_text("Preparing…")
         self.status.show_saved("", "")
-        self._following = True
+        self._following, self._wanted = True, RunBar.RUN
         self.training.start(config, self._new_version().lineage)
         self.bar.set_run(f"{self.training.run.title} · training")
         self.bar.show_model(RunBar.RUN, "")
@@ -322,7 +326,7 @@ class MainWindow(QMainWindow):
 
     def _follow_run(self) -> None:
         run, scene = self.training.run, self.session.scene
-        self._following = True
+        self._following, self._wanted = True, RunBar.RUN
         self.bar.show_model(RunBar.RUN, "")
         newly = scene is None or scene.version.lineage != run.lineage
         self.session.look_at(run.opened, run.version)
@@ -373,7 +377,7 @@ class MainWindow(QMainWindow):
         self._theme = themes.resolve(choice)
         themes.apply(QApplication.instance(), self._theme)
         self.actions_.system_theme.setChecked(choice == "system")
-        for panel in (self.map_panel, self.decoder, self.training_panel, self.reconstruct):
+        for panel in (self.bar, self.map_panel, self.decoder, self.training_panel, self.reconstruct):
             panel.set_theme(self._theme)
 
     def _show_help(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from vae_studio.ui.controls import chip
+from vae_studio.ui.theme import Theme, icon_named
 
 
 class RunBar(QWidget):
@@ -40,9 +41,10 @@ class RunBar(QWidget):
         self._models.addItem("Open model…", self._OPEN)
         self._models.setPlaceholderText("No model")
         self._models.setCurrentIndex(-1)
-        self._train = _button("train_button", "▶  Train", "Train a new model with these settings (F5)", primary=True)
-        self._pause = _button("pause_button", "❚❚  Pause", "Hold the training where it is (F6)", primary=True)
-        self._stop = _button("stop_button", "■  Stop", "End the training and keep its model (F7)")
+        self._train = _button("train_button", "Train", "Train a new model with these settings (F5)", primary=True)
+        self._train.setIcon(icon_named("play"))
+        self._pause = _button("pause_button", "Pause", "Hold the training where it is (F6)", primary=True)
+        self._stop = _button("stop_button", "Stop", "End the training and keep its model (F7)")
         self._export = _button("export_button", "Export…", "Save an image grid of the current plane (Ctrl+E)")
         self._views = QButtonGroup(self)
         for index, (text, tip) in enumerate(
@@ -60,13 +62,18 @@ class RunBar(QWidget):
         self._views.idClicked.connect(self.view_chosen)
         self.set_state("idle")
 
+    def set_theme(self, theme: Theme) -> None:
+        self._stop.setIcon(icon_named(f"stop-{theme.name}"))
+
     def set_state(self, state: str) -> None:
         """One of idle, running, paused and ending."""
         self._train.setVisible(state == "idle")
         self._pause.setVisible(state != "idle")
         self._pause.setEnabled(state != "ending")
-        self._pause.setText("▶  Resume" if state == "paused" else "❚❚  Pause")
-        self._pause.setAccessibleName("Resume" if state == "paused" else "Pause")
+        words, icon = ("Resume", "play") if state == "paused" else ("Pause", "pause")
+        self._pause.setText(_beside_icon(words))
+        self._pause.setAccessibleName(words)
+        self._pause.setIcon(icon_named(icon))
         self._stop.setEnabled(state in ("running", "paused"))
 
     def set_view(self, index: int) -> None:
@@ -111,11 +118,17 @@ class RunBar(QWidget):
         layout.addWidget(self._export)
 
 
+def _beside_icon(text: str) -> str:
+    """Qt leaves hardly a gap between a button's icon and its text."""
+    return f"\u2002{text}"
+
+
 def _button(name: str, text: str, tooltip: str, *, primary: bool = False) -> QPushButton:
-    result = QPushButton(text)
+    result = QPushButton(text if name == "export_button" else _beside_icon(text))
     result.setObjectName(name)
     result.setToolTip(tooltip)
-    result.setAccessibleName(text.split()[-1])
+    result.setAccessibleName(text.strip("…"))
+    result.setIconSize(QSize(12, 12))
     if primary:
         result.setProperty("kind", "primary")
         result.setMinimumWidth(96)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class Settings:
     def export_options(self) -> dict[str, Any]:
         try:
             value = json.loads(self._store.value("export/options", "{}"))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
 
@@ -42,8 +43,10 @@ class Settings:
     def folder(self, purpose: str, default: Path) -> Path:
         """The folder last used for a purpose, if it is still there; else the default, else the home folder."""
         for candidate in (Path(str(self._store.value(f"folders/{purpose}", ""))), default):
-            if candidate.is_absolute() and candidate.is_dir():
-                return candidate
+            # A name that is too long or may not be looked at raises, but is as good as gone.
+            with contextlib.suppress(OSError):
+                if candidate.is_absolute() and candidate.is_dir():
+                    return candidate
         return Path.home()
 
     def set_folder(self, purpose: str, folder: Path) -> None:

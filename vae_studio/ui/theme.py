@@ -10,7 +10,7 @@ from string import Template
 from typing import Literal
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QColor, QIcon, QPalette
 from PySide6.QtWidgets import QApplication
 
 from vae_studio import paths
@@ -135,6 +135,11 @@ def apply(app: QApplication, theme: Theme) -> None:
     icons = (paths.resources() / "icons").as_posix()
     colours = {name: getattr(theme, name) for name in Theme.__slots__ if name != "classes"}
     app.setStyleSheet(_STYLE.substitute(colours, icons=icons))
+
+
+def icon_named(name: str) -> QIcon:
+    """One of our own icons, `resources/icons/NAME.svg`."""
+    return QIcon(str(paths.resources() / "icons" / f"{name}.svg"))
 
 
 def palette(theme: Theme) -> QPalette:

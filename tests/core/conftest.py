@@ -1,0 +1,25 @@
+"""What tests of the core share: MNIST as the program ships it, and one OpenMP thread."""
+
+from __future__ import annotations
+
+import hypothesis
+import pytest
+import torch
+
+from vae_studio.core import datasets
+from vae_studio.core.config import DataConfig
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Two OpenMP threads on two cores spin in each other's way; with one, figures are also the same everywhere."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def mnist() -> datasets.Data:
+    return datasets.load(DataConfig())
