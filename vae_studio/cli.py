@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from vae_studio import paths
 from vae_studio.core import library
@@ -38,7 +38,6 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 app = typer.Typer(
-    help="Train variational auto-encoders and walk through their latent space. Without a command: open the window.",
     no_args_is_help=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -375,12 +374,13 @@ def models(as_json: JsonOption = False) -> None:
         for model in found:
             _print_json({"name": model.name, "path": str(model.path), **model.card})
         return
-    table = Table("name", "−ELBO", "reconstruction", "KL", "active units", "epochs", "file", box=None)
+    table = Table(Column("name", no_wrap=True), "−ELBO", "reconstruction", "KL", "active units", "epochs", box=None)
     for model in found:
         card = model.card
         figures = (f"{card[key]:.2f}" for key in ("neg_elbo", "reconstruction", "kl"))
-        table.add_row(model.name, *figures, str(card["active_units"]), f"{card['epochs']:g}", model.path.name)
+        table.add_row(model.name, *figures, str(card["active_units"]), f"{card['epochs']:g}")
     Console().print(table)
+    _say(f"Files: {paths.trained_models()}")
 
 
 @app.command()
@@ -394,7 +394,7 @@ def presets(as_json: JsonOption = False) -> None:
             about = {"name": preset.name, "title": preset.title, "summary": preset.summary}
             _print_json({**about, "config": preset.config.model_dump(mode="json")})
         return
-    table = Table("name", "network", "latent", "epochs", "what it shows", box=None)
+    table = Table(Column("name", no_wrap=True), "network", "latent", "epochs", "what it shows", box=None)
     for preset in PRESETS.values():
         config = preset.config
         table.add_row(preset.name, config.network.title, str(config.latent_dims), str(config.epochs), preset.summary)

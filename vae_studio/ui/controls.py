@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QValidator
@@ -40,6 +41,11 @@ def chip(text: str, tooltip: str, *, checked: bool = True) -> QPushButton:
 def subscript(index: int) -> str:
     """The name of latent dimension `index` (from 0) as people write it: z₁, z₂, …"""
     return "z" + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(index + 1))
+
+
+def file_stem(title: str) -> str:
+    """A file name, without its ending, from what people read: “2-D explorer · your run” → 2-d-explorer-your-run."""
+    return re.sub(r"\W+", "-", title.lower()).strip("-")
 
 
 class ValueSlider(QWidget):

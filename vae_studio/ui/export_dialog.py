@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +28,7 @@ from PySide6.QtWidgets import (
 )
 
 from vae_studio.core.latent import MAX_GRID, MAX_SCALE, MAX_SPACING, GridError, GridRequest, Quantiles, Region
-from vae_studio.ui.controls import card, label, subscript
+from vae_studio.ui.controls import card, file_stem, label, subscript
 
 _PREVIEW_DELAY_MS = 150
 W = TypeVar("W", bound=QWidget)
@@ -76,7 +75,7 @@ class ExportDialog(QDialog):
         """The model, the plane (through `point` along `axes`) and the (height, width) of its images."""
         self._point, self._axes, self._image_size = point, axes, image_size
         self._subject.setText(f"{model_name} · plane " + " × ".join(dict.fromkeys(subscript(axis) for axis in axes)))
-        name = re.sub(r"\W+", "-", f"{model_name.lower()}-grid").strip("-") + ".png"
+        name = file_stem(f"{model_name} grid") + ".png"
         path = Path(self._file.text())
         if path.name == self._suggested:
             self._file.setText(str(path.with_name(name)))

@@ -25,6 +25,7 @@ from vae_studio.core.config import ConfigError
 from vae_studio.core.scene import EncodingsFrame, MapFrame, PicturesFrame, PointFrame, Scene, TestImages, Version, View
 from vae_studio.ui import theme as themes
 from vae_studio.ui.actions import Actions
+from vae_studio.ui.controls import file_stem
 from vae_studio.ui.decoder_panel import DecoderPanel
 from vae_studio.ui.export_control import ExportControl
 from vae_studio.ui.help_dialog import HelpDialog
@@ -220,7 +221,7 @@ class MainWindow(QMainWindow):
         if opened is None:
             return
         folder = self._settings.folder("model", paths.runs())
-        proposed = folder / f"{opened.name.lower().replace(' ', '-')}.safetensors"
+        proposed = folder / f"{file_stem(opened.name)}.safetensors"
         path, _ = QFileDialog.getSaveFileName(self, "Save model as", str(proposed), "Models (*.safetensors)")
         if path:
             target = Path(path).with_suffix(".safetensors")
@@ -281,7 +282,7 @@ class MainWindow(QMainWindow):
         self.status.show_saved("", "")
         self._following, self._wanted = True, RunBar.RUN
         self.training.start(config, self._new_version().lineage)
-        self.bar.set_run(f"{self.training.run.title} · training")
+        self.bar.set_run(f"{self.training.run.preset_title} · training")
         self.bar.show_model(RunBar.RUN, "")
 
     def _run_said(self, event: events.Event | TestImages) -> None:

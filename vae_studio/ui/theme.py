@@ -230,6 +230,9 @@ QMenu::item:selected { background: $accent; color: $on_accent; }
 QMenu::item:disabled { color: $faint; }
 QMenu::separator { height: 1px; background: $border; margin: 4px 8px; }
 
+QFileDialog QToolButton { padding: 2px; }
+QHeaderView::section { background: $panel; color: $muted; border: none; padding: 4px 8px; }
+
 QToolTip { background: $field; color: $text; border: 1px solid $border; padding: 4px; }
 QStatusBar { background: $window; border-top: 1px solid $border; }
 QStatusBar::item { border: none; }

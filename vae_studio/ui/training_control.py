@@ -33,9 +33,14 @@ class Run:
     going: bool = True
 
     @property
-    def title(self) -> str:
+    def preset_title(self) -> str:
         preset = PRESETS.get(self.config.preset)
         return preset.title if preset else self.config.preset
+
+    @property
+    def title(self) -> str:
+        """What tells it from the shipped model of the same preset."""
+        return f"{self.preset_title} · your run"
 
     @property
     def version(self) -> Version:
