@@ -1,0 +1,173 @@
+"""Planes and grids against torch's inverse Gaussian CDF and plain loops."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vae_studio.core.errors import UserError
+from vae_studio.core.latent import (
+    MAX_GRID,
+    MAX_SCALE,
+    MAX_SPACING,
+    GridError,
+    GridRequest,
+    Quantiles,
+    Region,
+    cell_centres,
+    embed,
+    prior_quantiles,
+    project,
+)
+
+
+@given(count=st.integers(2, MAX_GRID), mass=st.floats(1e-3, 0.9999))
+def test_quantiles_are_the_inverse_gaussian_cdf_at_equal_steps(count: int, mass: float) -> None:
+    edge = (1 - mass) / 2
+    probabilities = torch.linspace(edge, 1 - edge, count, dtype=torch.float64)
+    found = prior_quantiles(count, mass)
+    assert found.dtype == np.float64
+    assert np.allclose(found, torch.special.ndtri(probabilities).numpy(), rtol=1e-7, atol=1e-9)
+
+
+@given(count=st.integers(1, MAX_GRID), mass=st.floats(0.0, 1.0, exclude_min=True, exclude_max=True))
+def test_quantiles_rise_and_mirror_each_other_for_every_mass(count: int, mass: float) -> None:
+    found = prior_quantiles(count, mass)
+    assert found.shape == (count,)
+    assert np.isfinite(found).all()
+    assert np.array_equal(found, -found[::-1])
+    assert (np.diff(found) >= 0).all()
+
+
+def test_quantiles_at_known_places() -> None:
+    assert np.allclose(prior_quantiles(3, 0.95), [-1.959963984540054, 0, 1.959963984540054])
+    assert np.allclose(prior_quantiles(2, math.erf(1 / math.sqrt(2))), [-1, 1])
+    assert prior_quantiles(1).tolist() == [0.0]
+    assert np.isfinite(prior_quantiles(5, math.nextafter(1.0, 0.0))).all()
+
+
+def test_equal_shares_of_the_prior_lie_between_quantiles() -> None:
+    draws = np.random.default_rng(0).standard_normal(400_000)
+    shares = np.histogram(draws, prior_quantiles(21, 0.9))[0] / len(draws)
+    assert np.allclose(shares, 0.9 / 20, atol=0.002)
+
+
+def test_cells_fill_their_interval() -> None:
+    assert cell_centres(-1.0, 1.0, 4).tolist() == [-0.75, -0.25, 0.25, 0.75]
+    assert cell_centres(3.0, -1.0, 2).tolist() == [2.0, 0.0]
+    assert cell_centres(2.0, 4.0, 1).tolist() == [3.0]
+
+
+def test_tiles_are_listed_row_by_row_from_the_top_left() -> None:
+    request = GridRequest((9.0, 9.0), span=Region(0.0, 3.0, 10.0, 14.0), rows=2, cols=3)
+    expected = [(0.5, 13.0), (1.5, 13.0), (2.5, 13.0), (0.5, 11.0), (1.5, 11.0), (2.5, 11.0)]
+    assert request.points().dtype == np.float32
+    assert request.points().tolist() == [list(point) for point in expected]
+    columns, rows = request.coordinates()
+    assert columns.tolist() == [0.5, 1.5, 2.5]
+    assert rows.tolist() == [13.0, 11.0]
+
+
+def test_quantile_grids_have_the_largest_second_coordinate_on_top() -> None:
+    request = GridRequest((0.0, 0.0), rows=3, cols=2, span=Quantiles(0.5))
+    edge = 0.6744897501960817
+    expected = [(-edge, edge), (edge, edge), (-edge, 0), (edge, 0), (-edge, -edge), (edge, -edge)]
+    assert np.allclose(request.points(), expected, atol=1e-6)
+
+
+def test_a_plane_through_many_dimensions_keeps_the_others() -> None:
+    point = tuple(0.1 * i for i in range(20))
+    request = GridRequest(point, axes=(7, 3), span=Region(-1, 1, -2, 2), rows=2, cols=2)
+    for z, (u, v) in zip(request.points(), [(-0.5, 1), (0.5, 1), (-0.5, -1), (0.5, -1)], strict=True):
+        expected = list(point)
+        expected[7], expected[3] = u, v
+        assert np.allclose(z, expected)
+
+
+def test_one_dimension_has_equal_rows() -> None:
+    request = GridRequest((0.3,), axes=(0, 0), span=Region(-1, 1, -1, 1), rows=2, cols=2)
+    assert request.points().tolist() == [[-0.5], [0.5], [-0.5], [0.5]]
+
+
+def test_embedding_leaves_what_it_was_given_alone() -> None:
+    plane = np.array([[1.0, 2.0], [3.0, 4.0]])
+    result = embed((0.0, 5.0, 0.0), (2, 0), plane)
+    assert result.tolist() == [[2.0, 5.0, 1.0], [4.0, 5.0, 3.0]]
+    result[:] = 0
+    assert plane.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+def test_sizes_count_the_gaps_between_tiles_only() -> None:
+    request = GridRequest((0.0, 0.0), rows=3, cols=5, scale=2, spacing=4)
+    assert request.size(height=10, width=20) == (5 * 40 + 4 * 4, 3 * 20 + 2 * 4)
+    assert GridRequest((0.0, 0.0), rows=1, cols=1, spacing=9).size(28, 28) == (28, 28)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"rows": 0}, "Rows must lie between 1 and 400 (it was 0)."),
+        ({"rows": MAX_GRID + 1}, "Rows must lie between 1 and 400 (it was 401)."),
+        ({"cols": -3}, "Columns must lie between 1 and 400 (it was -3)."),
+        ({"cols": MAX_GRID + 1}, "Columns must lie between 1 and 400 (it was 401)."),
+        ({"scale": 0}, "Tile scale must lie between 1 and 16 (it was 0)."),
+        ({"scale": MAX_SCALE + 1}, "Tile scale must lie between 1 and 16 (it was 17)."),
+        ({"spacing": -1}, "Spacing must lie between 0 and 64 (it was -1)."),
+        ({"spacing": MAX_SPACING + 1}, "Spacing must lie between 0 and 64 (it was 65)."),
+        ({"axes": (0, 2)}, "There is no latent dimension 3: the model has 2."),
+        ({"axes": (-1, 1)}, "There is no latent dimension 0: the model has 2."),
+        ({"span": Quantiles(0.0)}, "The prior mass must lie between 0 and 1 (it was 0)."),
+        ({"span": Quantiles(1.0)}, "The prior mass must lie between 0 and 1 (it was 1)."),
+        ({"span": Quantiles(math.nan)}, "The prior mass must lie between 0 and 1 (it was nan)."),
+        ({"span": Region(1, 1, 0, 1)}, "The region is empty: left must be less than right, and bottom less than top."),
+        ({"span": Region(0, 1, 1, 0)}, "The region is empty: left must be less than right, and bottom less than top."),
+        ({"span": Region(-math.inf, 1, 0, 1)}, "The region must have finite coordinates, at most 1,000,000 from 0."),
+        ({"span": Region(0, math.nan, 0, 1)}, "The region must have finite coordinates, at most 1,000,000 from 0."),
+        ({"span": Region(0, 1e308, 0, 1)}, "The region must have finite coordinates, at most 1,000,000 from 0."),
+        ({"point": (0.0, math.nan)}, "The point must have finite coordinates, at most 1,000,000 from 0."),
+        ({"point": (1e300, 0.0)}, "The point must have finite coordinates, at most 1,000,000 from 0."),
+    ],
+)
+def test_requests_beyond_the_limits_are_refused_in_words(values: dict[str, object], words: str) -> None:
+    with pytest.raises(GridError, match=f"^{re.escape(words)}$") as caught:
+        GridRequest(**{"point": (0.0, 0.0), **values})
+    assert isinstance(caught.value, UserError)
+
+
+def test_requests_at_the_limits_are_accepted() -> None:
+    least = GridRequest((1e6, -1e6), rows=1, cols=1, scale=1, spacing=0, span=Region(-1e6, 1e6, -1e6, 1e6))
+    most = GridRequest((0.0, 0.0), rows=MAX_GRID, cols=MAX_GRID, scale=MAX_SCALE, spacing=MAX_SPACING)
+    assert (len(least.points()), len(most.points())) == (1, MAX_GRID**2)
+
+
+def test_two_dimensions_all_lie_in_the_plane() -> None:
+    means = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    plane, strength = project(means, (0.0, 0.0), (1, 0))
+    assert np.array_equal(plane, means[:, ::-1])
+    assert strength is None
+
+
+def test_one_dimension_lies_on_a_line() -> None:
+    plane, strength = project(np.array([[1.5], [-2.0]], np.float32), (0.0,), (0, 0))
+    assert plane.tolist() == [[1.5, 0.0], [-2.0, 0.0]]
+    assert strength is None
+
+
+def test_points_off_the_plane_fade_with_their_distance() -> None:
+    means = np.random.default_rng(1).normal(0, 2, size=(50, 5)).astype(np.float32)
+    point = (9.0, 0.5, -9.0, -1.0, 0.25)
+    plane, strength = project(means, point, (2, 0))
+    assert plane.dtype == strength.dtype == np.float32
+    for row, (u, v), shown in zip(means, plane, strength, strict=True):
+        assert (u, v) == (row[2], row[0])
+        squares = sum((float(row[i]) - point[i]) ** 2 for i in (1, 3, 4))
+        assert shown == pytest.approx(max(0.15, math.exp(-0.5 * squares / 3)), rel=1e-5)
+    on_it = project(np.array([[7.0, 0.5, 7.0, -1.0, 0.25]], np.float32), point, (2, 0))[1]
+    assert on_it.tolist() == [1.0]
+    assert strength.min() == np.float32(0.15)

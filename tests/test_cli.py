@@ -1,0 +1,246 @@
+"""The command line: as a process where signals, streams and exit statuses matter, and in this one for the rest."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_models
+import torch
+from command_line import SMALL, json_lines, posix, process, run, started
+from PIL import Image
+
+from vae_studio import cli, paths, tasks
+from vae_studio.core.checkpoint import load_model, save_model
+from vae_studio.core.config import PRESETS, RunConfig
+from vae_studio.core.latent import GridRequest, Region
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# train
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    folder = tmp_path_factory.mktemp("trained")
+    return process(f"train {SMALL} --epochs 3 --seed 4 --out 'my run' --json", folder), folder / "my run"
+
+
+def test_train_writes_json_lines_and_a_model(trained: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    done, folder = trained
+    assert done.returncode == 0, done.stderr
+    lines = json_lines(done.stdout)
+    kinds = [line["event"] for line in lines]
+    assert kinds[0] == "started"
+    assert kinds[-2:] == ["finished", "saved"]
+    assert {"progress", "evaluated"} <= set(kinds)
+    assert lines[0]["total_steps"] == 3 * lines[0]["steps_per_epoch"] == 3 * (1500 // 128)
+    assert lines[0]["parameters"] == 784 * 400 + 400 + 400 * 40 + 40 + 20 * 400 + 400 + 400 * 784 + 784
+    for line in lines[1:-1]:
+        assert line["neg_elbo"] == pytest.approx(line["reconstruction"] + line["kl"], rel=1e-5)
+        assert len(line["kl_per_dim"]) == 20
+        assert line["neg_elbo"] > line["kl"] > 0
+        if line["event"] != "progress":
+            assert sum(line["kl_per_dim"]) == pytest.approx(line["kl"], rel=1e-4)
+            assert 0 <= line["active_units"] <= 20
+    for line in lines:
+        if line["event"] == "progress":
+            assert {"step", "epoch", "learning_rate", "beta", "steps_per_second"} <= set(line)
+    finished, saved = lines[-2:]
+    assert (finished["reason"], finished["step"], finished["images"]) == ("done", 33, 10_000)
+    assert Path(saved["model"]) == Path("my run") / "model.safetensors"
+    assert load_model(folder / "model.safetensors").model.config.seed == 4
+
+
+def test_train_says_everything_else_on_standard_error(
+    trained: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    done, _ = trained
+    assert "Training on CPU" in done.stderr
+    assert "1,500 images, 33 steps" in done.stderr
+    assert "Trained 3 epochs." in done.stderr
+    assert "−ELBO" in done.stderr
+
+
+def test_the_card_carries_the_command_as_one_would_type_it(
+    trained: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    done, folder = trained
+    card = json.loads((folder / "model.json").read_text("utf-8"))
+    finished = json_lines(done.stdout)[-2]
+    assert card["command"] == f"vae-studio train {SMALL} --epochs 3 --seed 4 --out 'my run' --json"
+    assert card["neg_elbo"] == pytest.approx(finished["neg_elbo"], abs=1e-4)
+
+
+def test_train_without_json_names_the_model_and_nothing_else(here: Path) -> None:
+    result = run(f"train {SMALL} --epochs 1 --latent-dims 2 --beta 2 --classes 0,1 --batch-size 100")
+    assert result.exit_code == 0, result.stderr
+    (folder,) = (here / "runs").iterdir()
+    assert folder.name.endswith("-pytorch-example")
+    assert result.stdout == f"Model: {Path('runs') / folder.name / 'model.safetensors'}\n"
+    config = load_model(folder / "model.safetensors").model.config
+    assert (config.latent_dims, config.beta, config.batch_size, config.epochs) == (2, 2.0, 100, 1)
+    assert (config.data.limit, config.data.classes) == (1500, (0, 1))
+    assert "Test images: −ELBO" in result.stderr
+
+
+@posix
+def test_ctrl_c_stops_training_and_keeps_the_model(tmp_path: Path) -> None:
+    with started(f"train {SMALL} --epochs 100000 --out run --json", tmp_path) as running:
+        first = [running.stdout.readline() for _ in range(3)]
+        running.send_signal(signal.SIGINT)
+        rest, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    lines = json_lines("".join(first) + rest)
+    assert [line["event"] for line in lines[-2:]] == ["finished", "saved"]
+    assert lines[-2]["reason"] == "stopped"
+    assert "Traceback" not in said
+    assert f"Stopped after {lines[-2]['step']} of" in said
+    loaded = load_model(tmp_path / "run" / "model.safetensors")
+    assert (loaded.card["ended"], loaded.card["steps"]) == ("stopped", lines[-2]["step"])
+
+
+def test_a_folder_that_cannot_be_is_said_before_training(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "file").write_text("old")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(cli, "_train", never)
+    for out in ("file", "file/below"):
+        result = run(f"train {SMALL} --out {out}")
+        assert result.exit_code == 1
+        assert result.stdout == ""
+        assert len(result.stderr.splitlines()) == 1
+        assert "is a file, not a folder" in result.stderr
+    assert (here / "file").read_text() == "old"
+
+
+def test_a_device_that_is_not_there_fails_with_a_sentence(here: Path) -> None:
+    absent = "cuda" if not torch.cuda.is_available() else "mps"
+    result = run(f"train --device {absent} --data-limit 100 --epochs 1 --out run")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"This machine has no {absent.upper()} device. Found: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+# grid
+
+
+def test_the_command_line_and_the_window_export_the_same_pixels(tmp_path: Path) -> None:
+    options = "--rows 7 --cols 11 --region -2.5,1.25,-1,3 --point 0.5,-0.5 --axes 2,1 --scale 2 --spacing 3 --json"
+    done = process(f"grid explorer-2d --out grid.png {options}", tmp_path, OMP_NUM_THREADS="2")
+    assert done.returncode == 0, done.stderr
+    (line,) = json_lines(done.stdout)
+    assert line == {"grid": "grid.png", "width": 11 * 56 + 10 * 3, "height": 7 * 56 + 6 * 3}
+    assert done.stderr == ""
+    (opened,) = tasks.open_model("explorer-2d")
+    request = GridRequest((0.5, -0.5), (1, 0), Region(-2.5, 1.25, -1, 3), 7, 11, 2, 3)
+    *_, written = tasks.export_grid(opened.model, request, tmp_path / "window.png", opened.name, opened.sha256)
+    with Image.open(tmp_path / "grid.png") as ours, Image.open(written.path) as theirs:
+        assert ours.size == (line["width"], line["height"])
+        assert ours.tobytes() == theirs.tobytes()
+        descriptions = [json.loads(image.text["vae-studio"]) for image in (ours, theirs)]
+    assert [about.pop("model") for about in descriptions] == ["explorer-2d", "2-D explorer"]
+    assert descriptions[0] == descriptions[1]
+
+
+def test_grid_has_defaults_and_says_what_it_wrote(here: Path) -> None:
+    result = run("grid explorer-2d --out grid.png")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "grid.png: 20 × 20 tiles, 560 × 560 pixels\n"
+    with Image.open("grid.png") as image:
+        about = json.loads(image.text["vae-studio"])
+        assert about["region"] == {"kind": "quantiles", "mass": 0.95}
+        expected = small_models.decoded(small_models.explorer(), GridRequest((0.0, 0.0)).points())
+        tiles = np.asarray(image).reshape(20, 28, 20, 28).swapaxes(1, 2).reshape(400, 28, 28)
+        assert small_models.rounds_to(tiles, expected)
+
+
+def test_grid_with_axes_and_of_one_dimension(here: Path) -> None:
+    save_model(here / "line.safetensors", small_models.mlp(latent_dims=1, widths=(8,)), {})
+    result = run("grid line.safetensors --out g.png --rows 2 --cols 3 --mass 0.5 --axes-shown")
+    assert result.exit_code == 0, result.stderr
+    with Image.open("g.png") as image:
+        assert image.size > (84, 56)
+        assert json.loads(image.text["vae-studio"])["plane"] == {"point": [0.0], "axes": [0, 0]}
+
+
+# evaluate, models, presets, doctor
+
+
+def test_evaluate_finds_what_the_card_says(here: Path) -> None:
+    result = run("evaluate explorer-2d --json")
+    assert result.exit_code == 0, result.stderr
+    (line,) = json_lines(result.stdout)
+    card = json.loads((paths.trained_models() / "explorer-2d.json").read_text("utf-8"))
+    assert (line["split"], line["images"]) == ("test", 10_000)
+    assert line["neg_elbo"] == pytest.approx(card["neg_elbo"], abs=0.25)
+    assert line["reconstruction"] == pytest.approx(card["reconstruction"], abs=0.25)
+    assert line["kl"] == pytest.approx(card["kl"], abs=1e-3)
+    assert line["kl_per_dim"] == pytest.approx(card["kl_per_dim"], abs=1e-3)
+    assert line["active_units"] == card["active_units"]
+
+
+def test_evaluate_of_the_models_own_images_in_words(here: Path) -> None:
+    config = RunConfig.parse({"data": {"classes": [1], "limit": 50}, "network": {"kind": "mlp", "widths": [8]}})
+    save_model(here / "ones.safetensors", small_models.vivid(small_models.build(config, (1, 28, 28))), {})
+    said = run("evaluate ones.safetensors --split train --samples 2").stdout
+    assert said.startswith("ones.safetensors on 50 train images: −ELBO ")
+    assert run("evaluate ones.safetensors").stdout.startswith("ones.safetensors on 1,135 test images: −ELBO ")
+    assert run("evaluate ones.safetensors --seed 1").stdout == run("evaluate ones.safetensors --seed 1").stdout
+
+
+def test_models_are_listed_with_their_figures(here: Path) -> None:
+    shown = run("models").stdout
+    for line in json_lines(run("models --json").stdout):
+        card = json.loads((paths.trained_models() / f"{line['name']}.json").read_text("utf-8"))
+        assert {key: line[key] for key in card} == card
+        assert Path(line["path"]).is_file()
+        assert line["name"] in shown
+        assert f"{card['neg_elbo']:.2f}" in shown
+    assert "explorer-2d" in shown
+    assert str(paths.trained_models()) in shown
+
+
+def test_presets_are_listed_with_what_they_show(tmp_path: Path) -> None:
+    done = process("presets --json", tmp_path)
+    lines = json_lines(done.stdout)
+    assert [line["name"] for line in lines] == list(PRESETS)
+    for line in lines:
+        assert RunConfig.parse(line["config"]) == PRESETS[line["name"]].config
+        assert line["summary"] == PRESETS[line["name"]].summary
+    table = process("presets", tmp_path, COLUMNS="200")
+    assert (table.returncode, table.stderr) == (0, "")
+    assert all(name in table.stdout for name in PRESETS)
+
+
+def test_signs_that_a_terminal_lacks_are_no_reason_to_fail(tmp_path: Path) -> None:
+    done = process("presets", tmp_path, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "explorer-2d" in done.stdout
+    done = process("presets --json", tmp_path, PYTHONIOENCODING="ascii")
+    assert [line["summary"] for line in json_lines(done.stdout)] == [p.summary for p in PRESETS.values()]
+
+
+def test_doctor_reports(here: Path) -> None:
+    (report,) = json_lines(run("doctor --json").stdout)
+    assert report["folders"]["runs"] == str(paths.runs())
+    assert torch.__version__.startswith(report["versions"]["torch"])
+    said = run("doctor")
+    assert (said.exit_code, said.stderr) == (0, "")
+    assert str(paths.runs()) in said.stdout
+
+
+def test_figures_that_are_no_numbers_become_null(capsys: pytest.CaptureFixture[str]) -> None:
+    cli._print_json({"a": float("nan"), "b": [1.5, float("inf")], "c": {"d": -float("inf"), "e": "β"}, "f": None})
+    assert json_lines(capsys.readouterr().out) == [{"a": None, "b": [1.5, None], "c": {"d": None, "e": "β"}, "f": None}]
