@@ -98,7 +98,9 @@ def settle_thread(niceness: int = 0) -> None:
     """
     torch.set_num_threads(1)
     if niceness and sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+        thread = threading.get_native_id()
+        # Nobody but root may raise a priority again, so a thread that is nicer already stays so.
+        os.setpriority(os.PRIO_PROCESS, thread, max(niceness, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

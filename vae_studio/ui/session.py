@@ -62,6 +62,7 @@ class Session(QObject):
 
     def set_images(self, images: TestImages) -> None:
         """The test images whose encodings are shown: the first 2000."""
+        self._means = None  # of other images: their labels must not be put to these
         self._images = replace(images, images=images.images[:ENCODED_IMAGES], labels=images.labels[:ENCODED_IMAGES])
         self._means = None  # of the images before: they must not take the colours of these
         self._ask()

@@ -1,0 +1,66 @@
+"""Makes the pictures in the README, with the program itself: `python packaging/screenshots.py [FOLDER]`.
+
+Trains the 2-D explorer for a while in the dark window, then shows the shipped model in the light one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()
+
+from PySide6.QtCore import QSettings
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QPushButton
+
+from vae_studio.core import library
+from vae_studio.core.events import Progress
+from vae_studio.ui.main_window import MainWindow
+
+EPOCHS = 12
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    app = QApplication([])
+    store = QSettings(str(folder / "unused.ini"), QSettings.Format.IniFormat)
+    store.setValue("theme", "dark")
+    window = MainWindow("explorer-2d", [(m.name, m.title) for m in library.shipped_models()], store)
+    window.resize(1440, 900)
+    window.show()
+    wait(lambda: window.session.opened is not None)
+    QTest.qWait(3000)
+
+    epochs = [0.0]
+    window.training.said.connect(lambda said: isinstance(said, Progress) and epochs.append(said.epoch))
+    window.findChild(QPushButton, "train_button").click()
+    wait(lambda: epochs[-1] > EPOCHS)
+    window.session.move_point((0.35, 1.2))
+    QTest.qWait(1500)
+    window.grab().save(str(folder / "window-dark.png"))
+    window.training.stop()
+    wait(lambda: not window.training.going)
+
+    window.bar.model_chosen.emit("explorer-2d")
+    window.actions_.theme.trigger()
+    QTest.qWait(4000)
+    window.grab().save(str(folder / "window-light.png"))
+    window.actions_.reconstruct.trigger()
+    QTest.qWait(3000)
+    window.grab().save(str(folder / "reconstruct.png"))
+    window.close()
+    (folder / "unused.ini").unlink(missing_ok=True)
+    app.quit()
+
+
+def wait(condition: object) -> None:
+    if not QTest.qWaitFor(condition, 600_000):
+        raise SystemExit("waited ten minutes in vain")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs"))
