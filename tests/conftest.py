@@ -6,7 +6,10 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 # Before anything imports Qt, pyqtgraph or the program. Tests marked x11 start the program in an environment of its own.
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
@@ -21,7 +24,21 @@ if sys.platform == "darwin":
     os.environ["HOME"] = str(_HOME)
 
 from desktop import desktop  # noqa: E402, F401  (a fixture)
+from leftovers import Leftovers  # noqa: E402
 
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test of the window ends the threads that it started and closes the windows that it opened, or it fails."""
+    if request.path.parent.name != "ui":
+        yield
+        return
+    with Leftovers() as left:
+        yield
+        names = left.names()
+        left.give_up()
+    assert not names, f"left behind by {request.node.name}: {', '.join(names)}"

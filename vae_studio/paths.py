@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from pathlib import Path
 
@@ -34,9 +35,11 @@ def new_run_folder(parent: Path, preset: str) -> Path:
     """A folder that does not exist yet, named after the time and the preset: 2026-11-20-093000-explorer-2d."""
     stem = f"{datetime.now():%Y-%m-%d-%H%M%S}-{preset}"
     candidate, count = parent / stem, 1
-    while candidate.exists():
-        count += 1
-        candidate = parent / f"{stem}-{count}"
+    # Where this cannot be told, making the folder will say why.
+    with contextlib.suppress(OSError):
+        while candidate.exists():
+            count += 1
+            candidate = parent / f"{stem}-{count}"
     return candidate
 
 

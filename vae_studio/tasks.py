@@ -106,11 +106,14 @@ def export_grid(model: Any, request: GridRequest, path: Path, name: str, sha256:
     """Decode a grid at full size and write it. Raises GridError or FileError."""
     import numpy as np
 
-    from vae_studio.core.export import grid_steps, write_grid
+    from vae_studio.core.export import encode_grid, grid_steps
+    from vae_studio.core.files import write_atomically
 
     for item in grid_steps(model, request):
         if isinstance(item, np.ndarray):
-            write_grid(path, item, model, request, name=name, sha256=sha256)
+            content = encode_grid(item, model, request, name=name, sha256=sha256)
+            yield 1.0  # the last moment to cancel
+            write_atomically(path, content)
             yield Written(path)
         else:
             yield item

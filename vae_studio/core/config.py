@@ -81,7 +81,7 @@ class ConvolutionalConfig(_Frozen):
 
     @property
     def title(self) -> str:
-        return "Convolutional " + "–".join(map(str, self.channels))
+        return "Conv " + ", ".join("–".join(map(str, widths)) for widths in (self.channels, self.dense))
 
 
 NetworkConfig = Annotated[MLPConfig | ConvolutionalConfig, Field(discriminator="kind")]

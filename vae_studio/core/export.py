@@ -66,6 +66,11 @@ def render_grid(model: VAE, request: GridRequest) -> np.ndarray:
 
 def write_grid(path: Path, picture: np.ndarray, model: VAE, request: GridRequest, *, name: str, sha256: str) -> None:
     """Write a grid as PNG with what it shows as text metadata. Raises FileError."""
+    write_atomically(path, encode_grid(picture, model, request, name=name, sha256=sha256))
+
+
+def encode_grid(picture: np.ndarray, model: VAE, request: GridRequest, *, name: str, sha256: str) -> bytes:
+    """A grid as the bytes of a PNG file, with model, plane and region as text metadata."""
     span = {"kind": "quantiles" if isinstance(request.span, Quantiles) else "region", **asdict(request.span)}
     about: dict[str, Any] = {
         "kind": "grid",
@@ -87,7 +92,7 @@ def write_grid(path: Path, picture: np.ndarray, model: VAE, request: GridRequest
     info.add_text(METADATA_KEY, json.dumps(about))
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", pnginfo=info)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 @contextlib.contextmanager

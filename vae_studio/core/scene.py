@@ -108,9 +108,10 @@ class MapFrame:
 
 @dataclass(frozen=True, slots=True)
 class EncodingsFrame:
-    """Posterior means of the scene's `encode` images: float32 (n, latent_dims)."""
+    """Posterior means of `images`, the scene's `encode` itself: float32 (n, latent_dims)."""
 
     version: Version
+    images: np.ndarray
     means: np.ndarray
 
 

@@ -345,7 +345,7 @@ class Explorer:
                 yield None
         self._shown_encodings = (current.version, scene.encode)
         means = np.concatenate(self._means)
-        yield EncodingsFrame(current.version, means)
+        yield EncodingsFrame(current.version, scene.encode, means)
 
     def _pictures(self, scene: Scene) -> Iterator[Frame]:
         request = scene.pictures

@@ -29,6 +29,7 @@ class ExportControl(QObject):
         self._opened: tasks.OpenedModel | None = None
         self._preview: Job | None = None
         self._export: Job | None = None
+        self._exporting = False
 
     def show(self, opened: tasks.OpenedModel, scene: Scene, view: View) -> None:
         """Open the dialog on this model and plane; `view` is the region that the map shows."""
@@ -60,11 +61,12 @@ class ExportControl(QObject):
             self._preview.cancel()
         model = self._opened.model
         self._preview = self._jobs.submit(
-            lambda: tasks.preview_grid(model, request), self._dialog.set_preview, self._failed
+            lambda: tasks.preview_grid(model, request), self._dialog.set_preview, self._preview_failed
         )
 
     def _make_file(self, request: GridRequest, path: str) -> None:
         opened = self._opened
+        self._exporting = True
         self._settings.export_options = self._dialog.options()
         self._settings.set_folder("export", Path(path).parent)
         self._export = self._jobs.submit(
@@ -75,12 +77,20 @@ class ExportControl(QObject):
         )
 
     def _written(self, written: tasks.Written) -> None:
+        self._exporting = False
         self._dialog.show_done(str(written.path))
 
     def _failed(self, failure: Failure) -> None:
+        self._exporting = False
         self._dialog.show_failed(failure.words)
 
+    def _preview_failed(self, failure: Failure) -> None:
+        """What keeps a preview from being made will be said again by the export, if one is under way."""
+        if not self._exporting:
+            self._dialog.show_failed(failure.words)
+
     def _cancel(self) -> None:
+        self._exporting = False
         if self._export:
             self._export.cancel()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Signal
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from vae_studio.ui.controls import chip
@@ -29,7 +30,7 @@ class RunBar(QWidget):
         super().__init__(parent)
         self.setObjectName("run_bar")
         self._shown = ""
-        self._models = QComboBox()
+        self._models = _ModelCombo()
         self._models.setObjectName("model_combo")
         self._models.setMinimumWidth(200)
         self._models.setAccessibleName("Model shown")
@@ -116,6 +117,13 @@ class RunBar(QWidget):
             layout.addWidget(button)
         layout.addStretch(1)
         layout.addWidget(self._export)
+
+
+class _ModelCombo(QComboBox):
+    """Opening a model is too much for an accidental turn of the wheel."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
 
 
 def _beside_icon(text: str) -> str:

@@ -64,7 +64,6 @@ class Session(QObject):
         """The test images whose encodings are shown: the first 2000."""
         self._means = None  # of other images: their labels must not be put to these
         self._images = replace(images, images=images.images[:ENCODED_IMAGES], labels=images.labels[:ENCODED_IMAGES])
-        self._means = None  # of the images before: they must not take the colours of these
         self._ask()
 
     def show_map(self, view: View | None, pictures: Pictures | None) -> None:
@@ -107,11 +106,12 @@ class Session(QObject):
             self.move_point((0.0,) * len(self.scene.point))
 
     def take_encodings(self, frame: EncodingsFrame) -> None:
-        self._means = frame.means
-        self._place_encodings()
+        if self._images and frame.images is self._images.images:
+            self._means = frame.means
+            self._place_encodings()
 
     def _place_encodings(self) -> None:
-        if self._means is not None and self._images and len(self._means) == len(self._images.labels):
+        if self._means is not None:
             points, strength = project(self._means, self.scene.point, self.scene.axes)
             self.encodings_placed.emit(points, self._images.labels, strength)
 

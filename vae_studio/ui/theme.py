@@ -21,7 +21,8 @@ ThemeChoice = Literal["system", "dark", "light"]
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """One set of colours (`#rrggbb`). `paper` and `ink` are what pixel values 0 and 1 are painted in."""
+    """One set of colours (`#rrggbb`). `paper` and `ink` are what pixel values 0 and 1 are painted in; `accent` is for
+    what is active on a panel, `fill` for areas under `on_accent` text."""
 
     name: ThemeName
     window: str
@@ -33,6 +34,7 @@ class Theme:
     muted: str
     faint: str
     accent: str
+    fill: str
     on_accent: str
     amber: str
     danger: str
@@ -57,8 +59,9 @@ DARK = Theme(
     border="#2c313b",
     text="#e8eaee",
     muted="#a2a9b5",
-    faint="#6d7583",
+    faint="#7f8896",
     accent="#4c8dff",
+    fill="#2f6fe4",
     on_accent="#ffffff",
     amber="#ffb454",
     danger="#ff6b6b",
@@ -73,7 +76,7 @@ DARK = Theme(
     classes=(
         "#8f86f0",
         "#88ccee",
-        "#44aa99",
+        "#449299",
         "#5cc27d",
         "#b5b54a",
         "#e8d98a",
@@ -92,8 +95,9 @@ LIGHT = Theme(
     border="#d9dde4",
     text="#14181f",
     muted="#5a6372",
-    faint="#8b94a3",
+    faint="#6b7484",
     accent="#2563eb",
+    fill="#2563eb",
     on_accent="#ffffff",
     amber="#b45309",
     danger="#c62828",
@@ -115,7 +119,7 @@ LIGHT = Theme(
         "#cc6677",
         "#882255",
         "#aa4499",
-        "#7f7f7f",
+        "#7f7787",
     ),
 )
 THEMES: dict[ThemeName, Theme] = {"dark": DARK, "light": LIGHT}
@@ -157,7 +161,7 @@ def palette(theme: Theme) -> QPalette:
         (role.PlaceholderText, theme.faint),
         (role.ToolTipBase, theme.field),
         (role.ToolTipText, theme.text),
-        (role.Highlight, theme.accent),
+        (role.Highlight, theme.fill),
         (role.HighlightedText, theme.on_accent),
         (role.Link, theme.accent),
         (role.Mid, theme.border),
@@ -191,16 +195,16 @@ QPushButton:hover, QToolButton:hover { background: $hover; }
 QPushButton:pressed, QToolButton:pressed { background: $border; }
 QPushButton:disabled, QToolButton:disabled { color: $faint; background: $panel; }
 QPushButton:focus, QToolButton:focus { border-color: $accent; }
-QPushButton[kind="primary"] { background: $accent; color: $on_accent; border-color: $accent; font-weight: 600; }
+QPushButton[kind="primary"] { background: $fill; color: $on_accent; border-color: $fill; font-weight: 600; }
 QPushButton[kind="primary"]:disabled { background: $field; color: $faint; border-color: $border; }
 QPushButton[kind="chip"] { padding: 2px 8px; }
-QPushButton[kind="chip"]:checked { background: $accent; color: $on_accent; border-color: $accent; }
+QPushButton[kind="chip"]:checked { background: $fill; color: $on_accent; border-color: $fill; }
 QPushButton[kind="ghost"], QToolButton[kind="ghost"] { background: transparent; border-color: transparent; }
 QPushButton[kind="ghost"]:hover, QToolButton[kind="ghost"]:hover { background: $hover; }
 
 QComboBox, QSpinBox, QDoubleSpinBox, QLineEdit {
     background: $field; border: 1px solid $border; border-radius: 6px; padding: 3px 8px; min-height: 18px;
-    selection-background-color: $accent; selection-color: $on_accent;
+    selection-background-color: $fill; selection-color: $on_accent;
 }
 QComboBox:hover, QSpinBox:hover, QDoubleSpinBox:hover, QLineEdit:hover { border-color: $faint; }
 QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus { border-color: $accent; }
@@ -211,7 +215,7 @@ QComboBox::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow { image: url("$icons/chevron-$name.svg"); width: 12px; height: 12px; }
 QAbstractSpinBox QLineEdit { min-height: 0; padding: 0; border: none; background: transparent; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { subcontrol-origin: border; width: 0; border: none; }
-QComboBox QAbstractItemView { background: $field; border: 1px solid $border; selection-background-color: $accent; }
+QComboBox QAbstractItemView { background: $field; border: 1px solid $border; selection-background-color: $fill; }
 
 QSlider::groove:horizontal { height: 4px; background: $border; border-radius: 2px; }
 QSlider::sub-page:horizontal { background: $accent; border-radius: 2px; }
@@ -226,7 +230,7 @@ QMenuBar::item { padding: 4px 10px; background: transparent; border-radius: 4px;
 QMenuBar::item:selected { background: $hover; }
 QMenu { background: $panel; border: 1px solid $border; padding: 4px; }
 QMenu::item { padding: 5px 24px; border-radius: 4px; }
-QMenu::item:selected { background: $accent; color: $on_accent; }
+QMenu::item:selected { background: $fill; color: $on_accent; }
 QMenu::item:disabled { color: $faint; }
 QMenu::separator { height: 1px; background: $border; margin: 4px 8px; }
 

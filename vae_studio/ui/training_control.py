@@ -31,6 +31,7 @@ class Run:
     opened: tasks.OpenedModel | None = None
     images: TestImages | None = None
     going: bool = True
+    ending: bool = False
 
     @property
     def preset_title(self) -> str:
@@ -79,7 +80,7 @@ class TrainingControl(QObject):
         trainer.start()
 
     def pause_or_resume(self) -> None:
-        if self.going:
+        if self.going and not self.run.ending:
             trainer = self.run.trainer
             if trainer.paused:
                 trainer.resume()
@@ -90,6 +91,7 @@ class TrainingControl(QObject):
     def stop(self) -> None:
         """End the run after its current step; its model is kept."""
         if self.going:
+            self.run.ending = True
             self.run.commands.put(events.Stop())
             self.run.trainer.resume()
             self.state_changed.emit("ending")

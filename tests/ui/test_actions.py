@@ -1,0 +1,119 @@
+"""Menus and shortcuts: every action can be found, named and pressed."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu
+
+from vae_studio.ui.actions import Actions
+
+
+@pytest.fixture
+def window(qtbot):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    window.resize(600, 300)
+    return window
+
+
+@pytest.fixture
+def actions(window):
+    return Actions(window)
+
+
+def every(actions):
+    return {name: value for name, value in vars(actions).items() if isinstance(value, QAction)}
+
+
+def in_menus(window):
+    """The actions of every menu of the bar, by its title."""
+    menus = [action.menu() for action in window.menuBar().actions()]
+    assert all(isinstance(menu, QMenu) for menu in menus)
+    return {menu.title(): [action for action in menu.actions() if not action.isSeparator()] for menu in menus}
+
+
+def test_every_action_has_a_text_and_a_shortcut_of_its_own(actions):
+    found = every(actions)
+    assert len(found) >= 15
+    for name, action in found.items():
+        assert action.text().strip(), name
+        assert not action.shortcut().isEmpty(), name
+        assert action.shortcut().toString(), f"{name}: Qt does not know this key"
+    texts = [action.text() for action in found.values()]
+    assert len(set(texts)) == len(texts)
+    shortcuts = [action.shortcut().toString() for action in found.values()]
+    assert len(set(shortcuts)) == len(shortcuts)
+
+
+def test_no_shortcut_is_the_beginning_of_another(actions):
+    found = list(every(actions).values())
+    for one in found:
+        for other in found:
+            if one is not other:
+                assert one.shortcut().matches(other.shortcut()) == QKeySequence.SequenceMatch.NoMatch
+
+
+def test_no_shortcut_is_a_key_that_fields_and_the_map_use(actions):
+    """Plain letters and digits are typed, arrows nudge the point, Ctrl+C and its kin belong to text fields."""
+    taken = {"Ctrl+A", "Ctrl+C", "Ctrl+V", "Ctrl+X", "Ctrl+Z", "Ctrl+Y", "Esc", "Return", "Tab", "Space", "Del"}
+    for name, action in every(actions).items():
+        shortcut = action.shortcut()
+        assert shortcut.toString() not in taken, name
+        key = shortcut[0]
+        function_key = Qt.Key.Key_F1 <= key.key() <= Qt.Key.Key_F35
+        control = bool(key.keyboardModifiers() & Qt.KeyboardModifier.ControlModifier)
+        assert function_key or control, name
+
+
+def test_every_action_is_in_one_menu(window, actions):
+    actions.fill(window.menuBar())
+    menus = in_menus(window)
+    assert list(menus) == ["File", "View", "Train", "Explore", "Help"]
+    listed = [action for found in menus.values() for action in found]
+    assert sorted(map(id, listed)) == sorted(map(id, every(actions).values()))
+
+
+def test_the_help_page_lists_what_the_menus_show(window, actions):
+    actions.fill(window.menuBar())
+    shown = [
+        (title, [(a.text(), a.shortcut().toString(QKeySequence.SequenceFormat.NativeText)) for a in found])
+        for title, found in in_menus(window).items()
+    ]
+    assert actions.groups() == shown
+
+
+def test_no_menu_begins_or_ends_with_a_line(window, actions):
+    actions.fill(window.menuBar())
+    for bar_action in window.menuBar().actions():
+        entries = bar_action.menu().actions()
+        separators = [action.isSeparator() for action in entries]
+        assert not separators[0] and not separators[-1]
+        assert not any(one and other for one, other in itertools.pairwise(separators))
+
+
+def test_keys_reach_them(window, actions, qtbot):
+    actions.fill(window.menuBar())
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
+    for name, action in every(actions).items():
+        key = action.shortcut()[0]
+        with qtbot.waitSignal(action.triggered, timeout=10_000, raising=False) as pressed:
+            qtbot.keyClick(window, key.key(), key.keyboardModifiers())
+        assert pressed.signal_triggered, name
+
+
+def test_one_view_at_a_time(actions):
+    assert (actions.explore.isChecked(), actions.reconstruct.isChecked()) == (True, False)
+    actions.reconstruct.trigger()
+    assert (actions.explore.isChecked(), actions.reconstruct.isChecked()) == (False, True)
+    for panel in (actions.setup_panel, actions.decoder_panel, actions.training_panel):
+        assert panel.isCheckable() and panel.isChecked()
+
+
+def test_the_name_that_others_rely_on(window, actions):
+    assert window.findChild(QAction, "theme_action") is actions.theme

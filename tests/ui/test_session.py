@@ -1,0 +1,339 @@
+"""The session with a real model and the real render thread: what is asked for, and what then is shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QObject
+
+from vae_studio import tasks
+from vae_studio.core.config import DataConfig
+from vae_studio.core.scene import (
+    EncodingsFrame,
+    MapFrame,
+    Pictures,
+    PicturesFrame,
+    PointFrame,
+    TestImages,
+    Version,
+    View,
+)
+from vae_studio.ui.session import Session
+from vae_studio.ui.workers import Renderer
+
+SECONDS_60 = 60_000
+VIEW = View(-3.0, 3.0, -2.0, 2.0, 600, 400)
+
+
+class Witness(QObject):
+    """Notes the session's signals in their order, and the frames that come back, as the window takes them."""
+
+    def __init__(self, session):
+        super().__init__()
+        self.session = session
+        self.said, self.frames, self.placed, self.failures = [], [], [], []
+        session.scene_changed.connect(self.note_scene)
+        session.model_changed.connect(self.note_model)
+        session.point_changed.connect(self.note_point)
+        session.encodings_placed.connect(self.note_encodings)
+
+    def note_scene(self, scene):
+        self.said.append(("scene", scene))
+
+    def note_model(self, opened):
+        self.said.append(("model", opened))
+
+    def note_point(self, scene):
+        self.said.append(("point", scene))
+
+    def note_encodings(self, points, labels, strength):
+        self.said.append(("encodings", None))
+        self.placed.append((points, labels, strength))
+
+    def note_frame(self, frame):
+        self.frames.append(frame)
+        if isinstance(frame, EncodingsFrame) and frame.version.lineage == self.session.scene.version.lineage:
+            self.session.take_encodings(frame)
+
+    def note_failure(self, failure):
+        self.failures.append(failure.details)
+
+    def kinds(self):
+        """What was said since the last time."""
+        kinds, self.said = [kind for kind, _ in self.said], []
+        return kinds
+
+    def last(self, kind):
+        return next((frame for frame in reversed(self.frames) if isinstance(frame, kind)), None)
+
+
+@pytest.fixture
+def session(qtbot):
+    return Session()
+
+
+@pytest.fixture
+def witness(session):
+    return Witness(session)
+
+
+@pytest.fixture
+def drawn(session, witness, qtbot):
+    """The session's scenes go to a render thread, as in the window; its failures fail the test."""
+    renderer = Renderer(tasks.Frames())
+    renderer.frame.connect(witness.note_frame)
+    renderer.failed.connect(witness.note_failure)
+    session.scene_changed.connect(renderer.submit)
+    renderer.start()
+    yield witness
+    renderer.stop()
+    assert renderer.wait(60_000)
+    assert witness.failures == []
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    """The shipped 2-D explorer, as the window opens it."""
+    return next(tasks.open_model("explorer-2d"))
+
+
+@pytest.fixture(scope="module")
+def images():
+    return next(tasks.load_test_images(DataConfig(), 0))
+
+
+def small(latent_dims, seed=0):
+    """A little model with random weights, as if opened from a file."""
+    from small_models import mlp
+
+    return tasks.OpenedModel(mlp(latent_dims, seed), {}, f"{latent_dims} dimensions", Path("small.safetensors"), "")
+
+
+def exactly(opened, point):
+    """The decoder's mean at a point, 255·p in double precision."""
+    from small_models import decoded
+
+    return decoded(opened.model, np.array([point]))[0]
+
+
+def means_of(opened, pictures):
+    """Posterior means by the encoder's layers alone, in double precision: (n, d)."""
+    import torch
+
+    x = torch.from_numpy(pictures).double().unsqueeze(1) / 255.0
+    with torch.no_grad():
+        return opened.model.frozen().cpu().encoder.double()(x)[:, : opened.model.latent_dims].numpy()
+
+
+def rounds_to(pixels, exact):
+    from small_models import rounds_to
+
+    return rounds_to(pixels, exact)
+
+
+def test_without_a_model_nothing_happens(session, witness, images):
+    session.move_on_map((1.0, 1.0))
+    session.move_point((1.0, 1.0))
+    session.choose_axes((0, 1))
+    session.random_point()
+    session.reset_point()
+    session.show_map(VIEW, None)
+    session.set_images(images)
+    assert witness.said == []
+    assert session.scene is None
+
+
+def test_another_model_is_announced_before_its_first_scene(session, witness, explorer, images):
+    session.show_map(VIEW, None)
+    session.set_images(images)
+    session.look_at(explorer, Version(1, 0))
+    announced = witness.said[0]
+    assert witness.kinds() == ["model", "encodings", "point", "scene"]
+    assert announced == ("model", explorer)
+    assert witness.placed == [(None, None, None)]
+    scene = session.scene
+    assert (scene.model, scene.version) == (explorer.model, Version(1, 0))
+    assert (scene.point, scene.axes, scene.view) == ((0.0, 0.0), (0, 1), VIEW)
+    assert session.opened is explorer
+
+
+def test_newer_weights_of_the_same_model_only_ask_for_frames(session, witness, explorer):
+    session.look_at(explorer, Version(1, 0))
+    session.move_point((0.5, -1.5))
+    witness.kinds()
+    newer = small(2)
+    session.look_at(newer, Version(1, 1))
+    assert witness.kinds() == ["scene"]
+    assert (session.scene.model, session.scene.version) == (newer.model, Version(1, 1))
+    assert session.scene.point == (0.5, -1.5)
+    assert session.opened is newer
+
+
+def test_point_and_axes_stay_if_they_fit(session, witness):
+    session.look_at(small(3), Version(1, 0))
+    session.choose_axes((2, 0))
+    session.move_point((0.1, 0.2, 0.3))
+    session.look_at(small(3, seed=1), Version(2, 0))
+    assert (session.scene.point, session.scene.axes) == ((0.1, 0.2, 0.3), (2, 0))
+    session.look_at(small(4), Version(3, 0))
+    assert (session.scene.point, session.scene.axes) == ((0.0,) * 4, (0, 1))
+    session.look_at(small(1), Version(4, 0))
+    assert (session.scene.point, session.scene.axes) == ((0.0,), (0, 0))
+
+
+def test_knowing_more_of_a_model_changes_nothing_that_is_seen(session, witness, explorer):
+    session.look_at(explorer, Version(1, 0))
+    witness.kinds()
+    known = replace(explorer, name="now saved")
+    session.name_model(known)
+    assert session.opened is known
+    assert witness.said == []
+
+
+def test_the_map_moves_two_coordinates(session, witness):
+    session.look_at(small(4), Version(1, 0))
+    session.move_point((0.1, 0.2, 0.3, 0.4))
+    session.choose_axes((3, 1))
+    witness.kinds()
+    session.move_on_map((-2.0, 5.0))
+    assert session.scene.point == (0.1, 5.0, 0.3, -2.0)
+    assert witness.kinds() == ["point", "scene"]
+    session.look_at(small(1), Version(2, 0))
+    session.move_on_map((-2.0, 5.0))
+    assert session.scene.point == (-2.0,), "of a model with one dimension the map has one axis"
+
+
+def test_random_points_come_from_the_prior(session, explorer):
+    session.look_at(explorer, Version(1, 0))
+    points = []
+    session.point_changed.connect(lambda scene: points.append(scene.point))
+    for _ in range(1000):
+        session.random_point()
+    drawn = np.array(points)
+    assert drawn.shape == (1000, 2)
+    # Five standard errors of mean, variance and correlation.
+    assert np.abs(drawn.mean(axis=0)).max() < 5 / np.sqrt(1000)
+    assert np.abs(drawn.var(axis=0) - 1.0).max() < 5 * np.sqrt(2 / 1000)
+    assert abs(np.corrcoef(drawn.T)[0, 1]) < 5 / np.sqrt(1000)
+    session.reset_point()
+    assert session.scene.point == (0.0, 0.0)
+
+
+def test_the_point_is_decoded(session, drawn, explorer, qtbot):
+    session.look_at(explorer, Version(1, 0))
+    qtbot.waitUntil(lambda: drawn.last(PointFrame) is not None, timeout=SECONDS_60)
+    assert rounds_to(drawn.last(PointFrame).image, exactly(explorer, (0.0, 0.0)))
+    session.move_on_map((0.75, -1.25))
+    qtbot.waitUntil(lambda: drawn.last(PointFrame).point == (0.75, -1.25), timeout=SECONDS_60)
+    frame = drawn.last(PointFrame)
+    assert rounds_to(frame.image, exactly(explorer, (0.75, -1.25)))
+    assert not rounds_to(frame.image, exactly(explorer, (0.0, 0.0)))
+
+
+def test_the_map_or_the_pictures_are_asked_for(session, drawn, explorer, images, qtbot):
+    session.show_map(VIEW, None)
+    session.set_images(images)
+    session.look_at(explorer, Version(1, 0))
+    qtbot.waitUntil(lambda: drawn.last(EncodingsFrame) is not None, timeout=SECONDS_60)
+    qtbot.waitUntil(lambda: drawn.last(MapFrame).complete, timeout=SECONDS_60)
+    tiles = drawn.last(MapFrame).tiles
+    assert min(tile.left for tile in tiles) <= VIEW.left < VIEW.right <= max(tile.right for tile in tiles)
+    assert min(tile.bottom for tile in tiles) <= VIEW.bottom < VIEW.top <= max(tile.top for tile in tiles)
+
+    drawn.frames.clear()
+    request = Pictures(images.images[:5], 7, 1)
+    session.show_map(None, request)
+    assert (session.scene.view, session.scene.encode, session.scene.pictures) == (None, None, request)
+    qtbot.waitUntil(lambda: drawn.last(PicturesFrame) is not None, timeout=SECONDS_60)
+    frame = drawn.last(PicturesFrame)
+    assert frame.request is request
+    assert len(frame.samples) == 7
+    truth = [exactly(explorer, point) for point in means_of(explorer, images.images[:5])]
+    # In single precision the encoder may put a pixel on the other side of a half.
+    assert np.abs(frame.reconstructions - np.array(truth)).max() < 0.6
+    assert drawn.last(MapFrame) is None
+
+
+def test_encodings_lie_at_the_posterior_means(session, drawn, explorer, images, qtbot):
+    session.show_map(VIEW, None)
+    session.look_at(explorer, Version(1, 0))
+    assert session.scene.encode is None
+    session.set_images(images)
+    assert len(images.labels) == 10_000
+    assert np.array_equal(session.scene.encode, images.images[:2000])
+    qtbot.waitUntil(lambda: has_points(drawn), timeout=SECONDS_60)
+    points, labels, strength = drawn.placed[-1]
+    truth = means_of(explorer, images.images[:2000])
+    assert points.shape == truth.shape
+    # The screen may be drawn in bfloat16, of 8 bits.
+    assert np.median(np.abs(points - truth)) < 0.02
+    assert np.abs(points - truth).max() < 0.5
+    assert np.array_equal(labels, images.labels[:2000])
+    assert strength is None, "in two dimensions all lie in the plane"
+    placed = len(drawn.placed)
+    session.move_point((1.0, 1.0))
+    assert len(drawn.placed) == placed
+
+
+def test_encodings_fade_with_their_distance_from_the_plane(session, witness):
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(6, 3)).astype(np.float32)
+    labels = np.arange(6, dtype=np.uint8)
+    session.look_at(small(3), Version(1, 0))
+    session.show_map(VIEW, None)
+    session.set_images(TestImages(rng.integers(0, 256, (6, 28, 28), np.uint8), labels, tuple("012345")))
+    session.take_encodings(EncodingsFrame(Version(1, 0), session.scene.encode, means))
+
+    def check(plane, distance):
+        points, shown_labels, strength = witness.placed[-1]
+        assert np.array_equal(points, plane)
+        assert np.array_equal(shown_labels, labels)
+        np.testing.assert_allclose(strength, np.maximum(np.exp(-(distance**2) / 2), 0.15), rtol=1e-5)
+
+    check(means[:, :2], means[:, 2])
+    session.move_point((9.0, 9.0, 0.5))
+    check(means[:, :2], means[:, 2] - 0.5)
+    witness.kinds()
+    session.choose_axes((2, 1))
+    check(means[:, [2, 1]], means[:, 0] - 9.0)
+    assert witness.kinds() == ["point", "encodings", "scene"]
+
+
+def test_another_model_has_other_encodings(session, drawn, images, qtbot):
+    session.show_map(VIEW, None)
+    session.look_at(small(3), Version(1, 0))
+    session.set_images(images)
+    qtbot.waitUntil(lambda: has_points(drawn), timeout=SECONDS_60)
+    other = small(3, seed=1)
+    session.look_at(other, Version(2, 0))
+    assert drawn.placed[-1] == (None, None, None)
+    session.move_point((0.1, 0.1, 0.1))
+    assert drawn.placed[-1] == (None, None, None), "the old ones are not this model's"
+    qtbot.waitUntil(lambda: has_points(drawn), timeout=SECONDS_60)
+    truth = means_of(other, images.images[:2000])[:, :2]
+    assert np.median(np.abs(drawn.placed[-1][0] - truth)) < 0.02 * truth.std()
+
+
+def test_other_images_have_other_encodings(session, drawn, images, qtbot):
+    opened = small(3)
+    session.show_map(VIEW, None)
+    session.look_at(opened, Version(1, 0))
+    session.set_images(images)
+    qtbot.waitUntil(lambda: has_points(drawn), timeout=SECONDS_60)
+    zeros_and_ones = next(tasks.load_test_images(DataConfig(classes=(0, 1)), 0))
+    drawn.placed.clear()
+    session.set_images(zeros_and_ones)
+    session.move_point((0.0, 0.0, 1.0))
+    assert drawn.placed == [], "the old encodings are not coloured by the new labels"
+    qtbot.waitUntil(lambda: has_points(drawn), timeout=SECONDS_60)
+    points, labels, _ = drawn.placed[-1]
+    assert set(labels.tolist()) == {0, 1}
+    truth = means_of(opened, zeros_and_ones.images[:2000])[:, :2]
+    assert np.median(np.abs(points - truth)) < 0.02 * truth.std()
+
+
+def has_points(witness):
+    return bool(witness.placed) and witness.placed[-1][0] is not None
