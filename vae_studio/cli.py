@@ -14,7 +14,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -174,7 +174,8 @@ def _train(config: RunConfig, folder: Path, *, as_json: bool) -> tuple[Finished,
         console=errors,
         disable=as_json or not errors.is_terminal,
     )
-    with _stop_on_interrupt(commands), bar:
+    # A bar that is started where it cannot be drawn leaves an empty line.
+    with _stop_on_interrupt(commands), nullcontext() if bar.disable else bar:
         task = bar.add_task(PRESETS[config.preset].title if config.preset in PRESETS else "Training", figures="")
         for event in runs.record(config, data, folder, commands, command=command):
             if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
-from PySide6.QtWidgets import QMenuBar
+from PySide6.QtWidgets import QMenu, QMenuBar
 
 
 class Actions(QObject):
@@ -50,7 +50,8 @@ class Actions(QObject):
     def fill(self, bar: QMenuBar) -> None:
         """Add every menu to a menu bar."""
         for title, actions in self._layout:
-            menu = bar.addMenu(title)
+            menu = QMenu(title, bar)
+            bar.addMenu(menu)
             for action in actions:
                 if action is None:
                     menu.addSeparator()
