@@ -341,7 +341,7 @@ def evaluate(
     model: ModelArgument,
     split: Annotated[str, typer.Option(help="test or train.")] = "test",
     samples: Annotated[int, typer.Option(help="Posterior samples an image.", min=1)] = 1,
-    seed: Annotated[int, typer.Option(help="Of those samples.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of those samples.", min=0, max=2**63 - 1)] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Compute −ELBO, reconstruction, KL and active units of a model, in nats per image.

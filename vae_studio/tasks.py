@@ -102,15 +102,24 @@ def preview_grid(model: Any, request: GridRequest) -> Iterator[float | np.ndarra
     yield from grid_steps(model, replace(request, rows=rows, cols=cols, scale=1))
 
 
-def export_grid(model: Any, request: GridRequest, path: Path, name: str, sha256: str) -> Iterator[float | Written]:
-    """Decode a grid at full size and write it. Raises GridError or FileError."""
+def export_grid(
+    model: Any, request: GridRequest, path: Path, name: str, sha256: str, keep_in: Path | None = None
+) -> Iterator[float | Written]:
+    """Decode a grid at full size and write it. Raises GridError or FileError.
+
+    A snapshot that lies in no file yet (`sha256` is empty) is kept in the folder `keep_in`, so that the model that
+    the picture names exists.
+    """
     import numpy as np
 
+    from vae_studio.core.checkpoint import save_model as write_model
     from vae_studio.core.export import encode_grid, grid_steps
     from vae_studio.core.files import write_atomically
 
     for item in grid_steps(model, request):
         if isinstance(item, np.ndarray):
+            if keep_in is not None and not sha256:
+                sha256 = write_model(keep_in / f"exported-{path.stem}.safetensors", model, {})
             content = encode_grid(item, model, request, name=name, sha256=sha256)
             yield 1.0  # the last moment to cancel
             write_atomically(path, content)

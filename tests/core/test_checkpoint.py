@@ -25,7 +25,7 @@ from vae_studio.core.config import PRESETS, MLPConfig, RunConfig
 from vae_studio.core.files import FileError
 from vae_studio.core.model import VAE, build
 
-CARD = {"neg_elbo": 131.25, "versions": {"torch": "2"}, "command": "vae-studio train β “x”", "figures": [1, None]}
+CARD = {"seconds": 131.25, "versions": {"torch": "2"}, "command": "vae-studio train β “x”", "figures": [1, None]}
 DATA_WORDS = ("damaged", "cut off", "not a safetensors file", "not a VAE Studio model", "format version")
 
 

@@ -127,11 +127,11 @@ def test_a_picture_too_large_is_refused_before_any_work(model: VAE) -> None:
     fits = GridRequest((0.0, 0.0), rows=1, cols=365, scale=1, spacing=16)
     assert fits.size(28, 28) == (16_044, 28)
     assert render_grid(model, fits).shape == (28, 16_044)
-    for values in ({"cols": 400, "scale": 2}, {"rows": 400, "spacing": 64}):
+    for values, side in (({"cols": 400, "scale": 2}, "22,400"), ({"rows": 400, "spacing": 64}, "36,736")):
         request = GridRequest((0.0, 0.0), **{"rows": 1, "cols": 1, **values})
         with pytest.raises(GridError, match=r"at most 16,384 a side") as caught:
             next(grid_steps(model, request))
-        assert f"{max(request.size(28, 28)):,}" in str(caught.value)
+        assert side in str(caught.value)
 
 
 # The file

@@ -369,12 +369,20 @@ def test_the_suggested_name_follows_the_model_until_the_user_names_it(dialog, qt
 
 
 def test_options_come_back_through_json(dialog, qtbot):
-    chosen = {"rows": 3, "cols": 400, "mass": 0.5, "span": "region", "scale": 16, "spacing": 64, "show_axes": True}
+    chosen = {"rows": 3, "cols": 30, "mass": 0.5, "span": "region", "scale": 16, "spacing": 64, "show_axes": True}
     dialog.set_options(json.loads(json.dumps(chosen)))
     assert dialog.options() == chosen
     dialog.set_region(REGION)
     request, _ = exported(qtbot, dialog)
-    assert (request.rows, request.cols, request.span, request.show_axes) == (3, 400, REGION, True)
+    assert (request.rows, request.cols, request.span, request.show_axes) == (3, 30, REGION, True)
+
+
+def test_a_picture_that_would_be_too_large_is_refused_at_once(dialog, qtbot):
+    dialog.set_options({"cols": 400, "scale": 16})
+    assert not dialog.findChild(QPushButton, "export_confirm").isEnabled()
+    assert any("at most 16,384 a side" in shown.text() for shown in dialog.findChildren(QLabel) if shown.isVisible())
+    dialog.set_options({"scale": 1})
+    assert dialog.findChild(QPushButton, "export_confirm").isEnabled()
 
 
 def test_nonsense_among_the_options_is_ignored(dialog):

@@ -57,12 +57,12 @@ def only(*classes):
 
 
 def click(panel, index, modifier=Qt.KeyboardModifier.NoModifier):
-    QTest.mouseClick(child(panel, f"class_chip_{index}"), LEFT, modifier)
+    QTest.mouseClick(child(panel, f"legend_class_{index}"), LEFT, modifier)
 
 
 def double_click(panel, index):
     """Through the window, which sends what a real double-click does: press, release, double-click, release."""
-    chip = child(panel, f"class_chip_{index}")
+    chip = child(panel, f"legend_class_{index}")
     QTest.mouseDClick(panel.windowHandle(), LEFT, pos=chip.mapTo(panel, chip.rect().center()))
 
 
@@ -152,7 +152,7 @@ def test_the_encodings_chip_hides_the_dots(panel):
 
     assert not chip.isChecked()
     assert colour(panel.map, place) == QColor(DARK.paper).getRgb()[:3]
-    assert not child(panel, "class_chip_4").isEnabled()
+    assert not child(panel, "legend_class_4").isEnabled()
 
 
 @pytest.mark.parametrize("name", ["tiles_chip", "prior_chip"])
@@ -205,7 +205,7 @@ def test_a_double_click_shows_only_that_class_and_again_all(panel):
 
 
 def test_classes_can_be_filtered_from_the_keyboard(panel):
-    chip = child(panel, "class_chip_1")
+    chip = child(panel, "legend_class_1")
     chip.setFocus()
 
     QTest.keyClick(chip, Qt.Key.Key_Space)
@@ -220,7 +220,7 @@ def test_other_class_names_start_with_all_shown(panel):
     panel.set_class_names(("cat", "dog"))
 
     assert [chip.text() for chip in panel.findChildren(ClassChip)] == ["cat", "dog"]
-    assert child(panel, "class_chip_0").isChecked()
+    assert child(panel, "legend_class_0").isChecked()
     panel.map.set_encodings(np.array([[1.0, 1.0]], np.float32), np.array([0], np.uint8))
     place = panel.map.to_pixel((1.0, 1.0))
     assert colour(panel.map, place) == QColor(DARK.classes[0]).getRgb()[:3]
@@ -229,7 +229,7 @@ def test_other_class_names_start_with_all_shown(panel):
 @pytest.mark.parametrize("theme", [DARK, LIGHT])
 def test_a_chip_is_painted_in_its_class_colour_until_hidden(panel, theme):
     panel.set_theme(theme)
-    chip = child(panel, "class_chip_2")
+    chip = child(panel, "legend_class_2")
     assert colour(chip, QPointF(8, 11)) == QColor(theme.classes[2]).getRgb()[:3]
 
     click(panel, 2)
@@ -279,7 +279,7 @@ def test_nothing_in_the_header_is_cut_or_overlaps(panel, width, qtbot):
 
 def test_the_legend_shares_the_row_where_there_is_room(panel):
     # Decided by the widths that this machine's font gives.
-    fit, first = child(panel, "fit_button"), child(panel, "class_chip_0")
+    fit, first = child(panel, "fit_button"), child(panel, "legend_class_0")
 
     def rows():
         QApplication.processEvents()

@@ -138,32 +138,32 @@ def test_values_are_kept_exactly_though_rounded_when_shown(panel, qtbot):
 
 
 def test_neg_elbo_is_reconstruction_plus_kl_whatever_beta_is(panel):
-    panel.show_numbers(132.66, 6.86, 1.0, "test")
+    panel.show_numbers(132.66, 6.86, 1.0, "test", "2-D explorer")
     assert text_of(panel, "neg_elbo") == "139.5"
     assert text_of(panel, "elbo_terms") == "= 132.7 + 6.9 nats"
     assert text_of(panel, "optimised_objective") == ""
-    panel.show_numbers(132.66, 6.86, 4.0, "train")
+    panel.show_numbers(132.66, 6.86, 4.0, "train", "2-D explorer")
     assert text_of(panel, "neg_elbo") == "139.5"
     assert text_of(panel, "optimised_objective") == "optimised: 132.7 + 4 · 6.9 = 160.1"
 
 
 def test_the_note_names_the_images_and_the_bound(panel):
-    panel.show_numbers(100.0, 5.0, 1.0, "train")
-    assert text_of(panel, "binarisation_note") == "per training image, expected over binarisations"
-    panel.show_numbers(100.0, 5.0, 1.0, "test")
-    assert text_of(panel, "binarisation_note") == "per test image, expected over binarisations"
+    panel.show_numbers(100.0, 5.0, 1.0, "train", "2-D explorer")
+    assert text_of(panel, "binarisation_note") == "2-D explorer, per training image, expected over binarisations"
+    panel.show_numbers(100.0, 5.0, 1.0, "test", "2-D explorer")
+    assert text_of(panel, "binarisation_note") == "2-D explorer, per test image, expected over binarisations"
     assert "binarised" in panel.findChild(QLabel, "binarisation_note").toolTip()
 
 
 def test_numbers_that_are_none_are_said_to_be(panel):
-    panel.show_numbers(math.nan, 5.0, 2.0, "train")
+    panel.show_numbers(math.nan, 5.0, 2.0, "train", "2-D explorer")
     assert text_of(panel, "neg_elbo") == "—"
     assert text_of(panel, "elbo_terms") == "not a finite number"
     assert text_of(panel, "optimised_objective") == ""
 
 
 def test_cleared_numbers_are_gone(panel):
-    panel.show_numbers(132.66, 6.86, 4.0, "test")
+    panel.show_numbers(132.66, 6.86, 4.0, "test", "2-D explorer")
     panel.show_rate_in_force(1e-3)
     panel.show_active(1, 2)
     panel.clear_numbers()
@@ -174,7 +174,7 @@ def test_cleared_numbers_are_gone(panel):
 
 def test_the_rate_in_force(panel):
     panel.show_rate_in_force(0.000123456)
-    assert text_of(panel, "rate_in_force") == "now 1.23e-4 by the schedule"
+    assert text_of(panel, "rate_in_force") == "rate now 1.23e-4"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QByteArray, QSettings, Qt
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QLabel, QMainWindow, QSplitter
 
 from vae_studio.ui.settings import Settings
@@ -75,7 +76,7 @@ def test_choices_come_back(file, tmp_path, qtbot):
     settings.export_options = OPTIONS
     settings.set_folder("export", tmp_path)
     settings.set_folder("model", tmp_path / "gone")
-    settings.keep(QMainWindow(), {})
+    settings.keep(QMainWindow(), {}, {})
     again = opened(file)
     assert again.theme == "light"
     assert again.export_options == OPTIONS
@@ -91,10 +92,10 @@ def test_geometry_comes_back(file, qtbot):
     first.splitter.setSizes([350, 140])
     first.window.resize(620, 310)
     sizes = first.splitter.sizes()
-    opened(file).keep(first.window, first.splitters)
+    opened(file).keep(first.window, first.splitters, {})
 
     second = Window(qtbot)
-    opened(file).restore(second.window, second.splitters)
+    opened(file).restore(second.window, second.splitters, {})
     with qtbot.waitExposed(second.window):
         second.window.show()
     assert (second.window.width(), second.window.height()) == (620, 310)
@@ -107,13 +108,22 @@ def test_a_panel_that_was_hidden_comes_back_with_room(file, qtbot):
     first.panels[1].hide()
     with qtbot.waitExposed(first.window):
         first.window.show()
-    opened(file).keep(first.window, first.splitters)
+    opened(file).keep(first.window, first.splitters, {})
 
     second = Window(qtbot)
-    opened(file).restore(second.window, second.splitters)
+    opened(file).restore(second.window, second.splitters, {})
     with qtbot.waitExposed(second.window):
         second.window.show()
     assert all(panel.width() > 50 for panel in second.panels)
+
+
+def test_hidden_panels_stay_hidden(file, qtbot):
+    first, second = ({name: QAction(name, checkable=True, checked=True) for name in ("setup", "decoder")} for _ in "ab")
+    first["decoder"].setChecked(False)
+    window = Window(qtbot)
+    opened(file).keep(window.window, window.splitters, first)
+    opened(file).restore(window.window, window.splitters, second)
+    assert {name: action.isChecked() for name, action in second.items()} == {"setup": True, "decoder": False}
 
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
@@ -125,7 +135,7 @@ def test_garbage_counts_as_absent(file, tmp_path, garbage, qtbot):
     assert settings.export_options == {}
     assert settings.folder("export", tmp_path) == tmp_path
     plain, restored = Window(qtbot), Window(qtbot)
-    settings.restore(restored.window, restored.splitters)
+    settings.restore(restored.window, restored.splitters, {})
     for window in (plain, restored):
         with qtbot.waitExposed(window.window):
             window.window.show()

@@ -66,7 +66,7 @@ def progress(first: int, reconstruction: np.ndarray, kl: np.ndarray, kl_per_dim:
 def train(panel: TrainingPanel, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Feed `count` steps in pieces; epochs, reconstruction, kl."""
     reconstruction, kl = losses(count)
-    panel.begin(Started(100_000, STEPS_PER_EPOCH, 1, "cpu", "float32"), 2)
+    panel.begin(Started(100_000, STEPS_PER_EPOCH, 250, 1, "cpu", "float32"), 2)
     for start in range(0, count, 37):
         panel.append(progress(start, reconstruction[start : start + 37], kl[start : start + 37]))
     QApplication.processEvents()
@@ -169,7 +169,7 @@ def test_long_runs_are_drawn_with_few_points_and_all_extremes(panel: TrainingPan
     count = 30_000
     reconstruction, kl = losses(count)
     reconstruction[[12_345, 23_456]] = 400, 20
-    panel.begin(Started(count, STEPS_PER_EPOCH, 1, "cpu", "float32"), 2)
+    panel.begin(Started(count, STEPS_PER_EPOCH, 250, 1, "cpu", "float32"), 2)
     panel.append(progress(0, reconstruction, kl))
     _, y = drawn(panel.loss_plot, "reconstruction", "raw")
     assert len(y) <= 2 * panel.loss_plot.width()
@@ -422,7 +422,7 @@ def test_a_new_run_starts_with_nothing_of_the_old(panel: TrainingPanel) -> None:
     train(panel, 2400)
     evaluate(panel, 2400, 150.0)
     wheel(panel.loss_plot, 3)
-    panel.begin(Started(1000, 100, 1, "cpu", "float32"), 5)
+    panel.begin(Started(1000, 100, 250, 1, "cpu", "float32"), 5)
     assert len(panel.kl_bars.values) == 5
     assert not panel.fit_button.isEnabled()
     reconstruction, kl = losses(50)
@@ -448,7 +448,7 @@ def test_values_that_are_not_finite_do_no_harm(panel: TrainingPanel, bad: float)
 
 
 def test_progress_without_steps_is_fine(panel: TrainingPanel) -> None:
-    panel.begin(Started(100, 10, 1, "cpu", "float32"), 2)
+    panel.begin(Started(100, 10, 250, 1, "cpu", "float32"), 2)
     panel.append(progress(0, np.empty(0, np.float32), np.empty(0, np.float32)))
     evaluate(panel, 0, 544.0)
     panel.grab()

@@ -102,7 +102,7 @@ def _rebuild(path: Path, content: bytes) -> LoadedModel:
             raise ModelFileError(f"its image shape {image_shape} makes no sense")
         if image_shape[0] != 1:
             raise ModelFileError("its images are not grey")
-        if not isinstance(card, dict):
+        if not isinstance(card, dict) or not _figures_make_sense(card, config.latent_dims):
             raise ModelFileError("its card makes no sense")
         model = skeleton(config, image_shape)
     except (ConfigError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
@@ -120,6 +120,17 @@ def _rebuild(path: Path, content: bytes) -> LoadedModel:
     if not all_finite(model):
         raise ModelFileError("it has weights that are infinite or not numbers")
     return LoadedModel(path, model.requires_grad_(False).eval(), card, metadata["sha256"])
+
+
+def _figures_make_sense(card: dict[str, Any], latent_dims: int) -> bool:
+    """Whether a card's figures are what they should be: all absent, or all finite numbers and of the right count."""
+    kl_per_dim = card.get("kl_per_dim")
+    figures = [card.get(name) for name in ("neg_elbo", "reconstruction", "kl", "active_units")]
+    if kl_per_dim is None and figures == [None] * len(figures):
+        return True
+    if not isinstance(kl_per_dim, list) or len(kl_per_dim) != latent_dims:
+        return False
+    return all(type(number) in (int, float) and math.isfinite(number) for number in (*figures, *kl_per_dim))
 
 
 def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:

@@ -23,10 +23,11 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Training is set up and the first step comes next."""
+    """Training is set up and the first step comes next. `batch_size` is never more than there are images."""
 
     total_steps: int
     steps_per_epoch: int
+    batch_size: int
     parameters: int
     device: str
     precision: str
@@ -72,10 +73,20 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A setting, `beta` or `learning_rate`, that was turned to `value` after `step` steps."""
+
+    step: int
+    setting: Literal["beta", "learning_rate"]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """Training is over. `model` has the last finite weights; `message` says in a sentence what happened.
 
-    `evaluation` is over all test images in float32; None where the run was stopped before it was made.
+    `evaluation` is over all test images in float32; None where the run was stopped before it was made. `changes` lists
+    what was turned on the way.
     """
 
     reason: Literal["done", "stopped", "not_finite", "out_of_memory"]
@@ -84,6 +95,7 @@ class Finished:
     seconds: float
     model: Any
     evaluation: Evaluation | None
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,9 @@ from PIL.PngImagePlugin import PngInfo
 
 import vae_studio
 from vae_studio.core.files import write_atomically
-from vae_studio.core.latent import GridError, GridRequest, Quantiles
+from vae_studio.core.latent import GridRequest, Quantiles
 from vae_studio.core.model import VAE, to_pixels
 
-MAX_SIDE = 16_384
 _CHUNK = 400
 _FONT_SIZE = 12
 _MOST_LABELS = 20
@@ -33,15 +32,10 @@ def grid_steps(model: VAE, request: GridRequest) -> Iterator[float | np.ndarray]
 
     Pixels are 255·p rounded to the nearest, ties to even, decoded in float32 on the CPU by one thread in pieces of
     one size, so that the same request gives the same bytes wherever it comes from. Raises GridError if the picture
-    would be larger than MAX_SIDE pixels a side.
+    would be too large.
     """
     height, width = model.image_shape[1:]
     across, down = request.size(height, width)
-    if max(across, down) > MAX_SIDE:
-        raise GridError(
-            f"The picture would be {across:,} × {down:,} pixels; at most {MAX_SIDE:,} a side are possible. "
-            "Choose fewer tiles or a smaller scale."
-        )
     model = model.frozen().to("cpu", memory_format=torch.contiguous_format)
     points = torch.from_numpy(request.points())
     picture = np.zeros((down, across), np.uint8)

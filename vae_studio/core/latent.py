@@ -16,6 +16,7 @@ from vae_studio.core.errors import UserError
 MAX_GRID = 400
 MAX_SCALE = 16
 MAX_SPACING = 64
+MAX_SIDE = 16_384
 MAX_COORDINATE = 1e6
 
 
@@ -93,11 +94,18 @@ class GridRequest:
         return embed(self.point, self.axes, np.stack([across.ravel(), down.ravel()], axis=1))
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """Width and height in pixels of the grid itself, without drawn axes, for images of `height` × `width`."""
-        return (
-            self.cols * width * self.scale + (self.cols - 1) * self.spacing,
-            self.rows * height * self.scale + (self.rows - 1) * self.spacing,
-        )
+        """Width and height in pixels of the grid itself, without drawn axes, for images of `height` × `width`.
+
+        Raises GridError if that is more than MAX_SIDE a side.
+        """
+        across = self.cols * width * self.scale + (self.cols - 1) * self.spacing
+        down = self.rows * height * self.scale + (self.rows - 1) * self.spacing
+        if max(across, down) > MAX_SIDE:
+            raise GridError(
+                f"The picture would be {across:,} × {down:,} pixels; at most {MAX_SIDE:,} a side are possible. "
+                "Choose fewer tiles or a smaller scale."
+            )
+        return across, down
 
 
 def prior_quantiles(count: int, mass: float = 0.95) -> np.ndarray:

@@ -288,8 +288,8 @@ class Explorer:
             if batch:
                 self._decode(current, batch)
             complete = start + per_call >= len(missing)
-            if complete:
-                self._shown_map = (current.content, view)
+            # An unfinished frame takes the place of whatever was shown in full before.
+            self._shown_map = (current.content, view) if complete else None
             yield MapFrame(
                 current.version, scene.axes, self._composition(view, slots), complete, time.perf_counter() - began
             )

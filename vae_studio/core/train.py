@@ -17,6 +17,7 @@ from vae_studio.core.config import ConfigError, RunConfig
 from vae_studio.core.datasets import Data
 from vae_studio.core.evaluate import evaluation_steps
 from vae_studio.core.events import (
+    Change,
     Command,
     Evaluated,
     Evaluation,
@@ -82,6 +83,7 @@ class _Run:
         self.beta_in_force = self.rate_in_force = 0.0
         self.kl_per_dim = np.zeros(config.latent_dims, np.float32)
         self.marks: deque[tuple[float, int]] = deque(maxlen=40)  # (time, step) of the last Progresses
+        self.changes: list[Change] = []
         self.stopping = False
         self.finite = True
         self.evaluation: Evaluation | None = None
@@ -123,6 +125,7 @@ class _Run:
         yield Started(
             total_steps=self.total_steps,
             steps_per_epoch=self.steps_per_epoch,
+            batch_size=self.batch,
             parameters=count_parameters(model),
             device=devices.title(self.device),
             precision="bf16" if self.dtype == torch.bfloat16 else "float32",
@@ -163,8 +166,10 @@ class _Run:
                     self.stopping = True
                 case SetBeta(beta):
                     self.beta = beta
+                    self.changes.append(Change(self.step, "beta", beta))
                 case SetRate(rate):
                     self.peak_rate = rate
+                    self.changes.append(Change(self.step, "learning_rate", rate))
         return self.finite and not self.stopping and self.step < self.total_steps
 
     def report(self, *, force: bool = False) -> Iterator[Event]:
@@ -256,4 +261,6 @@ class _Run:
         except (RuntimeError, MemoryError):
             last = self.healthy
         model = last if all_finite(last) else self.healthy
-        return Finished(reason, message, self.step, self.now() - self.began, model, self.evaluation)
+        return Finished(
+            reason, message, self.step, self.now() - self.began, model, self.evaluation, tuple(self.changes)
+        )

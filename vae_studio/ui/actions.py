@@ -38,14 +38,24 @@ class Actions(QObject):
             action.setCheckable(True)
             views.addAction(action)
         self.explore.setChecked(True)
-        panels = [self.setup_panel, self.decoder_panel, self.training_panel]
         self._layout = [
             ("File", [self.open_model, self.save_model, None, self.export, None, self.quit]),
-            ("View", [self.explore, self.reconstruct, self.fit, None, *panels, None, self.theme, self.system_theme]),
+            (
+                "View",
+                [
+                    *(self.explore, self.reconstruct, self.fit, None),
+                    *(*self.panels().values(), None),
+                    *(self.theme, self.system_theme),
+                ],
+            ),
             ("Train", [self.train, self.pause, self.stop]),
             ("Explore", [self.random, self.reset, self.copy]),
             ("Help", [self.help, self.about]),
         ]
+
+    def panels(self) -> dict[str, QAction]:
+        """The actions that show or hide a panel, by its name."""
+        return {"setup": self.setup_panel, "decoder": self.decoder_panel, "training": self.training_panel}
 
     def fill(self, bar: QMenuBar) -> None:
         """Add every menu to a menu bar."""

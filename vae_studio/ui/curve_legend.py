@@ -6,8 +6,8 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton
 
-from .curve_plot import Curve
-from .theme import DARK, Theme
+from vae_studio.ui.curve_plot import Curve
+from vae_studio.ui.theme import DARK, Theme
 
 
 class LegendEntry(QAbstractButton):

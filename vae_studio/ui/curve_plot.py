@@ -6,9 +6,9 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
-from .curves import Series, extremes, sampled
-from .following_plot import FollowingPlot, QuietAxis, Range
-from .theme import Theme
+from vae_studio.ui.curves import Series, extremes, sampled
+from vae_studio.ui.following_plot import FollowingPlot, QuietAxis, Range
+from vae_studio.ui.theme import Theme
 
 _COLUMNS = (64, 1800)
 _MAX_LINE_POINTS = 900  # wide antialiased lines are slow to draw

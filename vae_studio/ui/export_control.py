@@ -70,7 +70,9 @@ class ExportControl(QObject):
         self._settings.export_options = self._dialog.options()
         self._settings.set_folder("export", Path(path).parent)
         self._export = self._jobs.submit(
-            lambda: tasks.export_grid(opened.model, request, Path(path), opened.name, opened.sha256),
+            lambda: tasks.export_grid(
+                opened.model, request, Path(path), opened.name, opened.sha256, opened.path.parent
+            ),
             self._written,
             self._failed,
             self._dialog.show_progress,

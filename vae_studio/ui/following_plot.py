@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFont, QMouseEvent
 from PySide6.QtWidgets import QLabel
 
-from .theme import DARK, Theme
+from vae_studio.ui.theme import DARK, Theme
 
 Range = tuple[float, float]
 _OVERHANG = 12  # pixels by which the outermost numbers may stick out beyond the axis

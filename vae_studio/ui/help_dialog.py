@@ -22,9 +22,14 @@ _MOUSE: Table = [
     ("Move the view", "Drag empty map"),
     ("Zoom at the cursor", "Wheel or pinch"),
     ("Nudge the point", "← → ↑ ↓"),
+    ("Nudge it further", "Shift + arrow"),
     ("Zoom in and out", "+ −"),
     ("Show the whole prior", "0"),
     ("Cancel a drag", "Esc"),
+    ("Hide or show a class", "Click in the legend"),
+    ("Show one class only", "Ctrl + click"),
+    ("Zoom a curve, and back", "Wheel, double-click"),
+    ("Reset a slider", "Double-click"),
 ]
 # Fits both themes: these are colours of the palette.
 _KEY_STYLE = "border: 1px solid palette(mid); border-radius: 4px; padding: 1px 6px; background: palette(base);"

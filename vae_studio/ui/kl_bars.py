@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pyqtgraph as pg
 
-from .controls import subscript
-from .curves import ABSURD
-from .following_plot import FollowingPlot, QuietAxis
-from .theme import Theme
+from vae_studio.ui.controls import subscript
+from vae_studio.ui.curves import ABSURD
+from vae_studio.ui.following_plot import FollowingPlot, QuietAxis
+from vae_studio.ui.theme import Theme
 
 _STRIDES = (1, 2, 5, 10, 20, 50, 100)
 _PIXELS_PER_SIGN, _GAP = 6, 8

@@ -37,7 +37,7 @@ from vae_studio.ui.run_status import RunStatus
 from vae_studio.ui.session import Session
 from vae_studio.ui.settings import Settings
 from vae_studio.ui.setup_panel import SetupPanel
-from vae_studio.ui.training_control import TrainingControl
+from vae_studio.ui.training_control import Run, TrainingControl
 from vae_studio.ui.training_panel import TrainingPanel
 from vae_studio.ui.workers import Failure, Jobs, Renderer
 
@@ -74,11 +74,12 @@ class MainWindow(QMainWindow):
         self.session = Session(self)
         self.training = TrainingControl(self)
         self.renderer = Renderer(tasks.Frames(), self)
-        self.jobs = Jobs(self)
-        self.export = ExportControl(self.jobs, self._settings, self)
+        self.jobs = Jobs("jobs", self)
+        self.export_jobs = Jobs("export jobs", self)  # a long export keeps no model from being opened
+        self.export = ExportControl(self.export_jobs, self._settings, self)
         self._lay_out()
         self._connect()
-        self._settings.restore(self, self._splitters)
+        self._settings.restore(self, self._splitters, self.actions_.panels())
         self._choose_theme(self._settings.theme)
         self._show_run_state("idle")
 
@@ -150,6 +151,7 @@ class MainWindow(QMainWindow):
             return
         self.renderer.start()
         self.jobs.start()
+        self.export_jobs.start()
         self._open(model)
         self.jobs.submit(tasks.find_devices, self._show_devices, self.report)
 
@@ -168,9 +170,19 @@ class MainWindow(QMainWindow):
 
     def _open(self, name_or_path: str) -> None:
         self._wanted = name_or_path
+        self._following = False
+        if not self.training.going:
+            self.status.show_text("Opening…")
         self.jobs.submit(
-            lambda: tasks.open_model(name_or_path), lambda opened: self._show_opened(name_or_path, opened), self.report
+            lambda: tasks.open_model(name_or_path),
+            lambda opened: self._show_opened(name_or_path, opened),
+            self._open_failed,
         )
+
+    def _open_failed(self, failure: Failure) -> None:
+        self.report(failure)
+        if self.training.going and self.training.run.opened:
+            self._follow_run()
 
     def _choose_model(self, name: str) -> None:
         if name != RunBar.RUN:
@@ -181,23 +193,28 @@ class MainWindow(QMainWindow):
     def _show_opened(self, name: str, opened: tasks.OpenedModel) -> None:
         if name != self._wanted:
             return  # meanwhile another model was asked for, or a run began
-        self._following = False
         self.bar.show_model(name, opened.name)
         self.session.look_at(opened, self._new_version())
         self.decoder.set_kl_per_dim(opened.card.get("kl_per_dim"))
         if not self.training.going:
             self._show_card(opened)
-        config = opened.model.config
-        self.jobs.submit(lambda: tasks.load_test_images(config.data, config.seed), self._show_test_images, self.report)
+            self.setup.offer(opened.model.config)
+        config, lineage = opened.model.config, self._lineage
+        self.jobs.submit(
+            lambda: tasks.load_test_images(config.data, config.seed),
+            lambda images: self._show_test_images(images, lineage),
+            self.report,
+        )
 
     def _show_card(self, opened: tasks.OpenedModel) -> None:
         """The figures of a model that is merely opened, where a run's would be."""
         card, objective = opened.card, self.setup.objective
         self.training_panel.show_kl_per_dim(np.asarray(card.get("kl_per_dim") or [], np.float32))
-        self.status.show_text(f"Exploring {opened.name} · {_HINT}")
+        self.status.end_run(f"Exploring {opened.name} · {_HINT}")
         objective.clear_numbers()
         if card.get("neg_elbo") is not None:
-            objective.show_numbers(card["reconstruction"], card["kl"], opened.model.config.beta, "test")
+            beta = opened.model.config.beta
+            objective.show_numbers(card["reconstruction"], card["kl"], beta, "test", opened.name)
             objective.show_active(card["active_units"], opened.model.latent_dims)
 
     def _new_version(self) -> Version:
@@ -211,7 +228,9 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(f"{opened.name} — VAE Studio")
         self.bar.set_can_export(True)
 
-    def _show_test_images(self, images: TestImages) -> None:
+    def _show_test_images(self, images: TestImages, lineage: int) -> None:
+        if lineage != self.session.scene.version.lineage:
+            return  # they belong to a model that is no longer looked at
         self.map_panel.set_class_names(images.class_names)
         self.reconstruct.set_data(images.images, images.labels, images.class_names)
         self.session.set_images(images)
@@ -282,8 +301,22 @@ class MainWindow(QMainWindow):
         self.status.show_saved("", "")
         self._following, self._wanted = True, RunBar.RUN
         self.training.start(config, self._new_version().lineage)
-        self.bar.set_run(f"{self.training.run.preset_title} · training")
-        self.bar.show_model(RunBar.RUN, "")
+
+    def _show_run_figures(self) -> None:
+        """The run's newest figures, after those of another model were shown."""
+        run, objective = self.training.run, self.setup.objective
+        if run.progress is not None:
+            objective.clear_numbers()
+            self._show_progress_numbers(run.progress)
+            self.training_panel.show_kl_per_dim(run.progress.kl_per_dim)
+        if run.evaluated is not None:
+            figures = run.evaluated.evaluation
+            objective.show_active(figures.active_units, len(figures.kl_per_dim))
+            self.decoder.set_kl_per_dim(figures.kl_per_dim)
+            if not run.going and figures.images == len(run.images.labels):
+                objective.show_numbers(figures.reconstruction, figures.kl, run.beta, "test", run.title)
+        if not run.going:
+            self.status.end_run(f"Exploring {run.title}")
 
     def _run_said(self, event: events.Event | TestImages) -> None:
         run = self.training.run
@@ -292,6 +325,9 @@ class MainWindow(QMainWindow):
                 self.training_panel.begin(event, run.config.latent_dims)
                 self.status.show_device(event.device)
                 self.setup.objective.clear_numbers()
+                if event.batch_size < run.config.batch_size:
+                    images = f"{event.batch_size} images, all there are,"
+                    self.notice.show_notice(f"Each step takes {images} though the batch was to be larger.")
             case events.Progress():
                 self._show_progress(event)
             case events.Evaluated():
@@ -309,10 +345,14 @@ class MainWindow(QMainWindow):
     def _show_progress(self, progress: events.Progress) -> None:
         self.training_panel.append(progress)
         self.status.show_progress(progress)
+        self._show_progress_numbers(progress)
+
+    def _show_progress_numbers(self, progress: events.Progress) -> None:
         if len(progress.steps):
             reconstruction, kl = float(progress.reconstruction.mean()), float(progress.kl.mean())
-            self.setup.objective.show_numbers(reconstruction, kl, progress.beta, "train")
-            self.setup.objective.show_rate_in_force(progress.learning_rate)
+            objective = self.setup.objective
+            objective.show_numbers(reconstruction, kl, progress.beta, "train", self.training.run.title)
+            objective.show_rate_in_force(progress.learning_rate)
 
     def _show_evaluation(self, evaluated: events.Evaluated) -> None:
         self.training_panel.add_evaluation(evaluated)
@@ -328,18 +368,21 @@ class MainWindow(QMainWindow):
     def _follow_run(self) -> None:
         run, scene = self.training.run, self.session.scene
         self._following, self._wanted = True, RunBar.RUN
+        self.bar.set_run(f"{run.preset_title} · training" if run.going else run.title)
         self.bar.show_model(RunBar.RUN, "")
         newly = scene is None or scene.version.lineage != run.lineage
         self.session.look_at(run.opened, run.version)
         if newly:
-            self._show_test_images(run.images)
+            self._show_test_images(run.images, run.lineage)
+            self._show_run_figures()
 
     def _show_end(self, finished: events.Finished) -> None:
         if finished.reason in ("not_finite", "out_of_memory"):
             self.notice.show_notice(finished.message)
         if finished.evaluation:
             figures = finished.evaluation
-            self.setup.objective.show_numbers(figures.reconstruction, figures.kl, self.training.run.config.beta, "test")
+            run = self.training.run
+            self.setup.objective.show_numbers(figures.reconstruction, figures.kl, run.beta, "test", run.title)
         self.status.end_run(finished.message.partition(":")[0])
 
     def _show_run_state(self, state: str) -> None:
@@ -348,8 +391,23 @@ class MainWindow(QMainWindow):
         self.actions_.train.setEnabled(state == "idle")
         self.actions_.pause.setEnabled(state in ("running", "paused"))
         self.actions_.stop.setEnabled(state in ("running", "paused"))
-        if state == "idle" and self.training.run:
-            self.bar.set_run(self.training.run.title)
+        if state == "paused":
+            self.status.show_paused()
+        elif state == "idle" and self.training.run:
+            self._show_idle(self.training.run)
+
+    def _show_idle(self, run: Run) -> None:
+        """After a run, however it ended."""
+        if run.opened:
+            self.bar.set_run(run.title)
+        if self._following and run.opened:
+            return
+        # Another model is on view, or the run failed before it had one: the figures are that model's again.
+        self._following = False
+        if self.session.opened:
+            self._show_card(self.session.opened)
+        else:
+            self.status.end_run("Ready")
 
     # The window itself
 
@@ -400,11 +458,12 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """A training under way is stopped between two steps, and its model kept."""
         self.training.close()
-        self.renderer.stop()
-        self.jobs.stop()
-        self.renderer.wait()
-        self.jobs.wait()
-        self._settings.keep(self, self._splitters)
+        workers = (self.renderer, self.jobs, self.export_jobs)
+        for worker in workers:
+            worker.stop()
+        for worker in workers:
+            worker.wait()
+        self._settings.keep(self, self._splitters, self.actions_.panels())
         super().closeEvent(event)
 
     def _lay_out(self) -> None:

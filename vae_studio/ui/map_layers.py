@@ -10,6 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPixmap
 
 from vae_studio.core.scene import Tile
+from vae_studio.ui.image_view import grey_table
 from vae_studio.ui.map_view import MapView, ticks
 from vae_studio.ui.theme import Theme
 
@@ -44,9 +45,7 @@ class TileLayer:
         self.set_theme(theme)
 
     def set_theme(self, theme: Theme) -> None:
-        paper, ink = (np.array(QColor(colour).getRgb()[:3], dtype=np.float64) for colour in (theme.paper, theme.ink))
-        shades = np.rint(paper + (ink - paper) * np.linspace(0.0, 1.0, 256)[:, None]).astype(np.uint32)
-        self._table = 0xFF000000 | shades[:, 0] << 16 | shades[:, 1] << 8 | shades[:, 2]
+        self._table = grey_table(theme)
         self._pictures = {}
 
     def set_tiles(self, tiles: tuple[Tile, ...]) -> None:

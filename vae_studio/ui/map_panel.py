@@ -221,7 +221,7 @@ class ClassChip(QAbstractButton):
         super().__init__(parent)
         self._index, self._theme = index, DARK
         self._second_click = False
-        self.setObjectName(f"class_chip_{index}")
+        self.setObjectName(f"legend_class_{index}")
         self.setText(name)
         self.setCheckable(True)
         self.setChecked(True)

@@ -62,6 +62,7 @@ class ObjectivePanel(QWidget):
         self.beta_slider.changed.connect(self._beta_turned)
         self.rate_slider.changed.connect(self._rate_turned)
 
+        self._hint = label("· turn while training", "muted")
         self._rate_now = label("", "faint")
         self._rate_now.setObjectName("rate_in_force")
         self._rate_now.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -93,15 +94,15 @@ class ObjectivePanel(QWidget):
         heading = QHBoxLayout()
         heading.setSpacing(4)
         heading.addWidget(label("Objective", "title"))
-        heading.addWidget(label("· turn while training", "muted"))
+        heading.addWidget(self._hint)
         heading.addStretch(1)
+        heading.addWidget(self._rate_now)
         controls = QGridLayout()
         controls.setHorizontalSpacing(12)
         controls.setVerticalSpacing(4)
         for row, (text, slider) in enumerate((("β", self.beta_slider), ("rate", self.rate_slider))):
             controls.addWidget(label(text, "muted"), row, 0)
             controls.addWidget(slider, row, 1)
-        controls.addWidget(self._rate_now, 2, 0, 1, 2)
         numbers = QHBoxLayout()
         numbers.setSpacing(6)
         numbers.addWidget(self._total, 0, Qt.AlignmentFlag.AlignBaseline)
@@ -137,10 +138,12 @@ class ObjectivePanel(QWidget):
             slider.set_value(value)
             slider.field.lineEdit().setModified(False)
 
-    def show_numbers(self, reconstruction: float, kl: float, beta: float, which: Literal["train", "test"]) -> None:
-        """The mean terms over train or test images, in nats per image, and the β in force."""
+    def show_numbers(
+        self, reconstruction: float, kl: float, beta: float, which: Literal["train", "test"], model: str
+    ) -> None:
+        """The mean terms over train or test images, in nats per image, the β in force, and whose they are."""
         images = {"train": "training", "test": "test"}[which]
-        self._note.setText(f"per {images} image, expected over binarisations")
+        self._note.setText(f"{model}, per {images} image, expected over binarisations")
         self._note.show()
         if not (math.isfinite(reconstruction) and math.isfinite(kl)):
             self._total.setText("—")
@@ -159,11 +162,13 @@ class ObjectivePanel(QWidget):
         self._terms.setText("nats per image")
         for shown in (self._optimised, self._note, self._rate_now, self._active):
             shown.hide()
+        self._hint.show()
 
     def show_rate_in_force(self, rate: float) -> None:
         """The learning rate of the last step."""
         mantissa, exponent = f"{rate:.2e}".split("e")
-        self._rate_now.setText(f"now {mantissa}e{int(exponent)} by the schedule")
+        self._rate_now.setText(f"rate now {mantissa}e{int(exponent)}")
+        self._hint.hide()
         self._rate_now.show()
 
     def show_active(self, active: int, total: int) -> None:

@@ -57,6 +57,9 @@ class RunStatus(QStatusBar):
         # Thin spaces group thousands, as in the Système international.
         self._pace.setText(f"{progress.steps_per_second:,.0f} steps/s{left}".replace(",", "\u2009"))
 
+    def show_paused(self) -> None:
+        self._pace.setText("paused")
+
     def end_run(self, text: str) -> None:
         self._bar.hide()
         self._pace.setText("")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QByteArray, QSettings
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QSplitter
 
 from vae_studio.ui.theme import ThemeChoice
@@ -52,7 +53,8 @@ class Settings:
     def set_folder(self, purpose: str, folder: Path) -> None:
         self._store.setValue(f"folders/{purpose}", str(folder))
 
-    def restore(self, window: QMainWindow, splitters: dict[str, QSplitter]) -> None:
+    def restore(self, window: QMainWindow, splitters: dict[str, QSplitter], panels: dict[str, QAction]) -> None:
+        """Put size, splitters and panels where `keep` found them."""
         geometry = self._store.value("geometry")
         if isinstance(geometry, QByteArray):
             window.restoreGeometry(geometry)
@@ -61,8 +63,13 @@ class Settings:
             if isinstance(state, QByteArray):
                 splitter.restoreState(state)
 
-    def keep(self, window: QMainWindow, splitters: dict[str, QSplitter]) -> None:
+        for name, action in panels.items():
+            action.setChecked(self._store.value(f"panels/{name}", "true") != "false")
+
+    def keep(self, window: QMainWindow, splitters: dict[str, QSplitter], panels: dict[str, QAction]) -> None:
         self._store.setValue("geometry", window.saveGeometry())
         for name, splitter in splitters.items():
             self._store.setValue(f"splitters/{name}", splitter.saveState())
+        for name, action in panels.items():
+            self._store.setValue(f"panels/{name}", "true" if action.isChecked() else "false")
         self._store.sync()

@@ -101,6 +101,11 @@ class SetupPanel(QFrame):
         self._filling = False
         self._refresh()
 
+    def offer(self, config: RunConfig) -> None:
+        """Show the settings of a model that was opened, unless the user has changed something here."""
+        if self._error.isHidden() and self._changed_row.isHidden():
+            self.set_config(config.with_changes(device=self._device.currentData()))
+
     def set_devices(self, devices: list[tuple[str, str]]) -> None:
         """Offer these (choice, title), the first being the one for want of the one chosen."""
         self._filling = True
@@ -207,8 +212,7 @@ class SetupPanel(QFrame):
             known = {n.title for n in self._networks}
             self._networks.append(network)
             self._network.addItem(network.title + (f" {network.activation}" if network.title in known else ""))
-            extent = f", dense layer {network.dense}" if isinstance(network, ConvolutionalConfig) else ""
-            words = f"{network.title}, activation {network.activation}{extent}"
+            words = f"{network.title}, activation {network.activation}"
             self._network.setItemData(self._network.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
         self._network.setCurrentIndex(self._networks.index(network))
 

@@ -19,7 +19,8 @@ from vae_studio.ui.workers import Trainer
 class Run:
     """One training: its settings, its thread and mailbox, and what came out of it so far.
 
-    `lineage` and `number` version its models; `opened` is the newest, None before the first.
+    `lineage` and `number` version its models; `opened` is the newest, None before the first; `progress` and
+    `evaluated` are its newest figures.
     """
 
     config: RunConfig
@@ -30,6 +31,8 @@ class Run:
     number: int = 0
     opened: tasks.OpenedModel | None = None
     images: TestImages | None = None
+    progress: events.Progress | None = None
+    evaluated: events.Evaluated | None = None
     going: bool = True
     ending: bool = False
 
@@ -42,6 +45,11 @@ class Run:
     def title(self) -> str:
         """What tells it from the shipped model of the same preset."""
         return f"{self.preset_title} · your run"
+
+    @property
+    def beta(self) -> float:
+        """The weight of the KL as it was last turned."""
+        return self.progress.beta if self.progress else self.config.beta
 
     @property
     def version(self) -> Version:
@@ -115,9 +123,13 @@ class TrainingControl(QObject):
         match event:
             case TestImages():
                 run.images = event
+            case events.Progress() if len(event.steps):
+                run.progress = event
+            case events.Evaluated():
+                run.evaluated = event
             case events.Snapshot() | events.Finished():
                 run.number += 1
-                run.opened = tasks.OpenedModel(event.model, {}, run.title, run.folder, "")
+                run.opened = tasks.OpenedModel(event.model, {}, run.title, run.folder / "model.safetensors", "")
             case events.Saved():
                 run.opened = replace(run.opened, card=event.card, path=event.path, sha256=event.sha256)
         self.said.emit(event)

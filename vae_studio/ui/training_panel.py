@@ -7,13 +7,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
-from ..core.events import Evaluated, Progress, Started
-from .controls import chip, label
-from .curve_legend import LegendEntry
-from .curve_plot import Curve, CurvePlot
-from .curves import Series
-from .kl_bars import KLBars
-from .theme import DARK, Theme
+from vae_studio.core.events import Evaluated, Progress, Started
+from vae_studio.ui.controls import chip, label
+from vae_studio.ui.curve_legend import LegendEntry
+from vae_studio.ui.curve_plot import Curve, CurvePlot
+from vae_studio.ui.curves import Series
+from vae_studio.ui.kl_bars import KLBars
+from vae_studio.ui.theme import DARK, Theme
 
 _INVITATION = "Press Train to see the curves move."
 _SMOOTHED_EPOCHS = 1 / 12  # the moving average looks back over about this much of an epoch,

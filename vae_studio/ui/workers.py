@@ -148,9 +148,9 @@ class Jobs(QThread):
 
     _said = Signal(object, object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, name: str = "jobs", parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("jobs")
+        self.setObjectName(name)
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._ending = False
         self._said.connect(self._deliver)
