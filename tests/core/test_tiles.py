@@ -32,6 +32,7 @@ from vae_studio.core.datasets import Data
 from vae_studio.core.model import VAE
 from vae_studio.core.scene import (
     EncodingsFrame,
+    MapFrame,
     Pictures,
     PicturesFrame,
     PointFrame,
@@ -249,3 +250,14 @@ def test_zooming_out_shows_finer_tiles_until_the_coarse_ones_come(float32: None)
     assert holes(frames[0].tiles, View(-3.4, 3.4, -2.1, 2.1, 1, 1)) == []
     assert {tile.right - tile.left for tile in frames[-1].tiles} == {1.0}
     assert frames[-1].complete
+
+
+def test_going_back_before_another_view_was_finished_shows_the_first_again() -> None:
+    model, engine = small_models.mlp(), Explorer()
+    first, elsewhere = scene_of(model), scene_of(model, view=View(2.0, 8.8, 1.0, 5.2, 1500, 927))
+    before = last_map(all_frames(engine, first))
+    started = engine.frames(elsewhere)
+    assert not next(frame for frame in started if isinstance(frame, MapFrame)).complete
+    again = last_map(all_frames(engine, first))
+    assert again.complete
+    assert {rect(tile) for tile in again.tiles} == {rect(tile) for tile in before.tiles}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
     QDoubleSpinBox,
+    QLabel,
     QLineEdit,
     QPushButton,
     QSlider,
@@ -341,6 +343,8 @@ def test_a_folder_that_cannot_be_made_is_named_and_training_can_start_again(
     qtbot.waitUntil(window.notice.isVisible, timeout=WAIT)
     qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
     assert str(tmp_path / "file") in window.notice.text()
+    assert child(window, QComboBox, "model_combo").currentText() == "2-D explorer", "what is on view is named"
+    assert "2-D explorer" in child(window, QLabel, "status_text").text()
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     press(qtbot, window, "train_button")
     qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
@@ -364,6 +368,62 @@ def test_opening_another_model_during_training_leaves_the_run_alone(qtbot, windo
     qtbot.waitUntil(lambda: window.session.opened.model.latent_dims == 2, timeout=WAIT)
     press(qtbot, window, "stop_button")
     qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+
+
+def slowly() -> Iterator[float]:
+    """A job that keeps the queue busy for a while."""
+    for _ in range(20):
+        time.sleep(0.05)
+        yield 0.5
+
+
+def test_a_model_chosen_while_training_comes_even_if_it_has_to_wait(qtbot, window: MainWindow) -> None:
+    said = collect(window)
+    small_run(qtbot, window)
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: any(isinstance(s, Snapshot) for s in said), timeout=WAIT)
+    window.jobs.submit(slowly, said.append, said.append)
+    combo = child(window, QComboBox, "model_combo")
+    combo.setFocus()
+    qtbot.keyClicks(combo, "PyTorch")
+    qtbot.waitUntil(lambda: window.session.opened.model.latent_dims == 20, timeout=WAIT)
+    assert window.training.going
+
+
+def test_figures_are_those_of_the_model_on_view(qtbot, window: MainWindow) -> None:
+    def shown() -> tuple[str, str]:
+        return child(window, QLabel, "neg_elbo").text(), child(window, QLabel, "binarisation_note").text()
+
+    shipped = shown()
+    assert shipped[0] == f"{window.session.opened.card['neg_elbo']:.1f}"
+    small_run(qtbot, window, epochs=3)
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: not window.training.going and window.session.opened.path.exists(), timeout=WAIT)
+    trained = shown()
+    assert trained[0] == f"{window.session.opened.card['neg_elbo']:.1f}"
+    assert "your run" in trained[1] and "test image" in trained[1]
+    combo = child(window, QComboBox, "model_combo")
+    # The run stands on top of the list, the shipped 2-D explorer below it.
+    for key, expected in ((Qt.Key.Key_Down, shipped), (Qt.Key.Key_Home, trained)):
+        combo.setFocus()
+        qtbot.keyClick(combo, key)
+        qtbot.waitUntil(lambda expected=expected: shown() == expected, timeout=WAIT)
+
+
+def test_what_is_turned_during_a_run_stands_in_its_card(qtbot, window: MainWindow, data_home: Path) -> None:
+    said = collect(window)
+    small_run(qtbot, window)
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: any(isinstance(s, Snapshot) for s in said), timeout=WAIT)
+    type_into(qtbot, child(window, QDoubleSpinBox, "beta_value"), "10")
+    qtbot.waitUntil(lambda: any(isinstance(s, Progress) and s.beta == 10.0 for s in said), timeout=WAIT)
+    press(qtbot, window, "stop_button")
+    qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+    (file,) = data_home.rglob("model.safetensors")
+    (change,) = load_model(file).card["changes"]
+    assert change["beta"] == 10.0
+    first = next(s for s in said if isinstance(s, Progress) and s.beta == 10.0)
+    assert 0 < change["step"] < first.step
 
 
 def test_an_error_nobody_caught_reaches_the_window(qtbot, window: MainWindow, capfd) -> None:
