@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()
 
-from PySide6.QtCore import QSettings
-from PySide6.QtTest import QTest
+from PySide6.QtCore import QEventLoop, QSettings, QTimer
 from PySide6.QtWidgets import QApplication, QPushButton
 
 from vae_studio.core import library
@@ -33,33 +34,44 @@ def main(folder: Path) -> None:
     window.resize(1440, 900)
     window.show()
     wait(lambda: window.session.opened is not None)
-    QTest.qWait(3000)
+    live(3)
 
     epochs = [0.0]
     window.training.said.connect(lambda said: isinstance(said, Progress) and epochs.append(said.epoch))
     window.findChild(QPushButton, "train_button").click()
     wait(lambda: epochs[-1] > EPOCHS)
     window.session.move_point((0.35, 1.2))
-    QTest.qWait(1500)
+    live(1.5)
     window.grab().save(str(folder / "window-dark.png"))
     window.training.stop()
     wait(lambda: not window.training.going)
 
     window.bar.model_chosen.emit("explorer-2d")
     window.actions_.theme.trigger()
-    QTest.qWait(4000)
+    live(4)
     window.grab().save(str(folder / "window-light.png"))
     window.actions_.reconstruct.trigger()
-    QTest.qWait(3000)
+    live(3)
     window.grab().save(str(folder / "reconstruct.png"))
     window.close()
     (folder / "unused.ini").unlink(missing_ok=True)
     app.quit()
 
 
-def wait(condition: object) -> None:
-    if not QTest.qWaitFor(condition, 600_000):
-        raise SystemExit("waited ten minutes in vain")
+def wait(condition: Callable[[], bool], seconds: float = 600.0) -> None:
+    """Let the window live until the condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise SystemExit("waited in vain")
+        live(0.05)
+
+
+def live(seconds: float) -> None:
+    """Let the window live for a while. (QTest.qWait would keep the worker threads waiting for the interpreter.)"""
+    loop = QEventLoop()
+    QTimer.singleShot(round(1000 * seconds), loop.quit)
+    loop.exec()
 
 
 if __name__ == "__main__":

@@ -263,15 +263,15 @@ def test_encodings_lie_at_the_posterior_means(session, drawn, explorer, images, 
     assert session.scene.encode is None
     session.set_images(images)
     assert len(images.labels) == 10_000
-    assert np.array_equal(session.scene.encode, images.images[:2000])
+    assert np.array_equal(session.scene.encode, images.images[:1000])
     qtbot.waitUntil(lambda: has_points(drawn), timeout=SECONDS_60)
     points, labels, strength = drawn.placed[-1]
-    truth = means_of(explorer, images.images[:2000])
+    truth = means_of(explorer, images.images[:1000])
     assert points.shape == truth.shape
     # The screen may be drawn in bfloat16, of 8 bits.
     assert np.median(np.abs(points - truth)) < 0.02
     assert np.abs(points - truth).max() < 0.5
-    assert np.array_equal(labels, images.labels[:2000])
+    assert np.array_equal(labels, images.labels[:1000])
     assert strength is None, "in two dimensions all lie in the plane"
     placed = len(drawn.placed)
     session.move_point((1.0, 1.0))
@@ -313,7 +313,7 @@ def test_another_model_has_other_encodings(session, drawn, images, qtbot):
     session.move_point((0.1, 0.1, 0.1))
     assert drawn.placed[-1] == (None, None, None), "the old ones are not this model's"
     qtbot.waitUntil(lambda: has_points(drawn), timeout=SECONDS_60)
-    truth = means_of(other, images.images[:2000])[:, :2]
+    truth = means_of(other, images.images[:1000])[:, :2]
     assert np.median(np.abs(drawn.placed[-1][0] - truth)) < 0.02 * truth.std()
 
 
@@ -331,7 +331,7 @@ def test_other_images_have_other_encodings(session, drawn, images, qtbot):
     qtbot.waitUntil(lambda: has_points(drawn), timeout=SECONDS_60)
     points, labels, _ = drawn.placed[-1]
     assert set(labels.tolist()) == {0, 1}
-    truth = means_of(opened, zeros_and_ones.images[:2000])[:, :2]
+    truth = means_of(opened, zeros_and_ones.images[:1000])[:, :2]
     assert np.median(np.abs(points - truth)) < 0.02 * truth.std()
 
 

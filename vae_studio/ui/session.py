@@ -12,7 +12,7 @@ from vae_studio import tasks
 from vae_studio.core.latent import project
 from vae_studio.core.scene import EncodingsFrame, Pictures, Scene, TestImages, Version, View
 
-ENCODED_IMAGES = 2000
+ENCODED_IMAGES = 1000
 
 
 class Session(QObject):
@@ -61,7 +61,7 @@ class Session(QObject):
         self.opened = opened
 
     def set_images(self, images: TestImages) -> None:
-        """The test images whose encodings are shown: the first 2000."""
+        """The test images whose encodings are shown: the first 1000 of them."""
         self._means = None  # of other images: their labels must not be put to these
         self._images = replace(images, images=images.images[:ENCODED_IMAGES], labels=images.labels[:ENCODED_IMAGES])
         self._ask()
