@@ -1,6 +1,6 @@
 """Makes the pictures in the README, with the program itself: `python packaging/screenshots.py [FOLDER]`.
 
-Trains the 2-D explorer for a while in the dark window, then shows the shipped model in the light one.
+Trains the 2-D explorer for a while in the dark window, then shows the shipped model's reconstructions in the light one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ def main(folder: Path) -> None:
     window.bar.model_chosen.emit("explorer-2d")
     window.actions_.theme.trigger()
     live(4)
-    window.grab().save(str(folder / "window-light.png"))
     window.actions_.reconstruct.trigger()
     live(3)
     window.grab().save(str(folder / "reconstruct.png"))

@@ -288,6 +288,7 @@ class ExportDialog(QDialog):
             ("spacing", "Spacing: the gap between tiles, in pixels of the file", 0, MAX_SPACING, 0),
         ):
             spin = QSpinBox(minimum=low, maximum=high, value=value)
+            spin.lineEdit().setTextMargins(6, 0, 6, 0)
             self._numbers[name] = _named(spin, f"grid_{name}", f"{tooltip}, {low} to {high}.")
         quantiles = "Equal shares of the prior's mass between neighbours: Kingma & Welling 2014, figure 4."
         self._by_quantiles = _named(QRadioButton("Prior quantiles", checked=True), "span_quantiles", quantiles)
@@ -298,6 +299,7 @@ class ExportDialog(QDialog):
         self._region_words = _named(label("not known yet", "muted"), "region_label", "What the map shows, in z.")
         mass = f"Prior mass: the central share of N(0, 1) that the grid spans, between 0 and 1. {quantiles}"
         self._mass = QDoubleSpinBox(decimals=3, minimum=0.0, maximum=1.0, singleStep=0.01, value=0.95)
+        self._mass.lineEdit().setTextMargins(6, 0, 6, 0)
         _named(self._mass, "prior_mass", mass)
         self._show_axes = _named(QCheckBox("Show axes"), "show_axes", "Draw the latent coordinates beside the grid.")
         self._size = _named(label("", "muted"), "grid_size", "Tiles, and the size of the picture in pixels.")

@@ -213,6 +213,7 @@ QComboBox:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QLineEdit:disabl
 }
 QComboBox::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow { image: url("$icons/chevron-$name.svg"); width: 12px; height: 12px; }
+QSpinBox, QDoubleSpinBox { max-height: 18px; }
 QAbstractSpinBox QLineEdit { min-height: 0; padding: 0; border: none; background: transparent; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { subcontrol-origin: border; width: 0; border: none; }
 QComboBox QAbstractItemView { background: $field; border: 1px solid $border; selection-background-color: $fill; }
