@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import signal
 import subprocess
@@ -244,3 +245,9 @@ def test_doctor_reports(here: Path) -> None:
 def test_figures_that_are_no_numbers_become_null(capsys: pytest.CaptureFixture[str]) -> None:
     cli._print_json({"a": float("nan"), "b": [1.5, float("inf")], "c": {"d": -float("inf"), "e": "β"}, "f": None})
     assert json_lines(capsys.readouterr().out) == [{"a": None, "b": [1.5, None], "c": {"d": None, "e": "β"}, "f": None}]
+
+
+def test_the_version_is_that_of_the_package(here: Path) -> None:
+    result = run("--version")
+    assert result.exit_code == 0
+    assert result.stdout == f"vae-studio {importlib.metadata.version('vae-studio')}\n"

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column, Table
 
+import vae_studio
 from vae_studio import paths
 from vae_studio.core import library
 from vae_studio.core.config import DEFAULT_PRESET, PRESETS, ConfigError, RunConfig, find_preset
@@ -64,8 +65,18 @@ def _is_file(argument: str) -> bool:
     return Path(argument).exists() or Path(argument).suffix == ".safetensors"
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        _say(f"vae-studio {vae_studio.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and end.")
+    ] = False,
+) -> None:
     """Train variational auto-encoders and walk through their latent space. Without a command: open the window.
 
     Example: vae-studio train --preset explorer-2d --out my-run
@@ -187,7 +198,9 @@ def _train(config: RunConfig, folder: Path, *, as_json: bool) -> tuple[Finished,
                         f"{event.parameters:,} parameters, {event.precision}.",
                     )
                 case events.Progress():
-                    bar.update(task, total=event.total_steps, completed=event.step, figures=_figures(event))
+                    bar.update(task, total=event.total_steps, completed=event.step)
+                    if len(event.steps):
+                        bar.update(task, figures=_figures(event))
                 case events.Evaluated() if not (as_json or errors.is_terminal):
                     errors.print(f"epoch {event.epoch:.1f}: {_nats(event.evaluation)}")
                 case events.Finished():
@@ -221,17 +234,16 @@ def _stop_on_interrupt(commands: Any) -> Iterator[None]:
 
 
 def _figures(progress: Any) -> str:
-    if not len(progress.steps):
-        return ""
     left = "" if progress.seconds_left is None else f"{progress.seconds_left:,.0f} s left"
     neg_elbo = float(progress.reconstruction.mean() + progress.kl.mean())
     return f"−ELBO {neg_elbo:.1f} nats  {progress.steps_per_second:,.0f} steps/s  {left}"
 
 
 def _nats(evaluation: Evaluation) -> str:
+    units = "1 active unit" if evaluation.active_units == 1 else f"{evaluation.active_units} active units"
     return (
         f"−ELBO {evaluation.neg_elbo:.2f} = reconstruction {evaluation.reconstruction:.2f} + KL {evaluation.kl:.2f} "
-        f"nats per image, {evaluation.active_units} active units"
+        f"nats per image, {units}"
     )
 
 
