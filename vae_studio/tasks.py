@@ -68,6 +68,16 @@ def load_test_images(config: DataConfig, seed: int) -> Iterator[TestImages]:
     yield _test_images(datasets.load(config, seed))
 
 
+def warm_up() -> Iterator[None]:
+    """What torch imports for the first step of an optimiser takes most of a second: done while nobody waits for it."""
+    import torch
+
+    weight = torch.zeros(1, requires_grad=True)
+    weight.sum().backward()
+    torch.optim.Adam([weight], fused=True).step()
+    yield from ()
+
+
 def train(config: RunConfig, folder: Path, commands: Any) -> Iterator[Event | TestImages]:
     """Train in this thread, which steps back for the window; the test images come first, then the run's events."""
     from vae_studio.core import datasets, devices, runs

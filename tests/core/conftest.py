@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 import torch
 
-from vae_studio.core import datasets
+from vae_studio.core import datasets, devices
 from vae_studio.core.config import DataConfig
 
 # A busy machine is no failure.
@@ -23,3 +23,9 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def mnist() -> datasets.Data:
     return datasets.load(DataConfig())
+
+
+@pytest.fixture
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Screens may be decoded in bf16; layouts are compared with nothing rounded."""
+    monkeypatch.setattr(devices, "choose_precision", lambda *_: torch.float32)

@@ -42,12 +42,6 @@ from vae_studio.core.scene import (
 from vae_studio.core.tiles import Explorer, level_for, visible
 
 
-@pytest.fixture
-def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Screens may be decoded in bf16; layouts are compared with nothing rounded."""
-    monkeypatch.setattr(devices, "choose_precision", lambda *_: torch.float32)
-
-
 @pytest.fixture(scope="module")
 def explorer_2d() -> VAE:
     return small_models.explorer()

@@ -26,7 +26,6 @@ from exploring import (
 )
 from small_models import decoded
 
-from vae_studio.core import devices
 from vae_studio.core.datasets import Data
 from vae_studio.core.model import VAE
 from vae_studio.core.scene import (
@@ -39,12 +38,6 @@ from vae_studio.core.scene import (
     Version,
 )
 from vae_studio.core.tiles import CACHE_BYTES, Explorer, Slot, TileCache, pictures_frame
-
-
-@pytest.fixture
-def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Screens may be decoded in bf16; layouts are compared with nothing rounded."""
-    monkeypatch.setattr(devices, "choose_precision", lambda *_: torch.float32)
 
 
 @pytest.fixture(scope="module")

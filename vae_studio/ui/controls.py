@@ -7,7 +7,7 @@ import re
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QValidator
-from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QPushButton, QSlider, QSplitter, QWidget
 
 _TICKS = 1000
 
@@ -41,6 +41,18 @@ def chip(text: str, tooltip: str, *, checked: bool = True) -> QPushButton:
 def subscript(index: int) -> str:
     """The name of latent dimension `index` (from 0) as people write it: z₁, z₂, …"""
     return "z" + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(index + 1))
+
+
+def splitter(direction: Qt.Orientation, parts: list[tuple[QWidget, int]], sizes: list[int]) -> QSplitter:
+    """Widgets side by side, each with its share of new room, at first of these sizes in pixels."""
+    result = QSplitter(direction)
+    result.setChildrenCollapsible(False)
+    result.setHandleWidth(8)
+    for index, (widget, stretch) in enumerate(parts):
+        result.addWidget(widget)
+        result.setStretchFactor(index, stretch)
+    result.setSizes(sizes)
+    return result
 
 
 def file_stem(title: str) -> str:

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QMainWindow,
     QMessageBox,
-    QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -25,7 +24,7 @@ from vae_studio.core.config import ConfigError
 from vae_studio.core.scene import EncodingsFrame, MapFrame, PicturesFrame, PointFrame, Scene, TestImages, Version, View
 from vae_studio.ui import theme as themes
 from vae_studio.ui.actions import Actions
-from vae_studio.ui.controls import file_stem
+from vae_studio.ui.controls import file_stem, splitter
 from vae_studio.ui.decoder_panel import DecoderPanel
 from vae_studio.ui.export_control import ExportControl
 from vae_studio.ui.help_dialog import HelpDialog
@@ -154,6 +153,7 @@ class MainWindow(QMainWindow):
         self.export_jobs.start()
         self._open(model)
         self.jobs.submit(tasks.find_devices, self._show_devices, self.report)
+        self.jobs.submit(tasks.warm_up, self.report, self.report)
 
     def _show_devices(self, found: list[tuple[str, str]]) -> None:
         self.setup.set_devices([("auto", f"Automatic: {found[0][0].upper()}"), *found])
@@ -470,10 +470,8 @@ class MainWindow(QMainWindow):
         self._centre = QStackedWidget()
         self._centre.addWidget(self.map_panel)
         self._centre.addWidget(self.reconstruct)
-        middle = _splitter(Qt.Orientation.Vertical, [(self._centre, 3), (self.training_panel, 1)], [540, 230])
-        across = _splitter(
-            Qt.Orientation.Horizontal, [(self.setup, 0), (middle, 1), (self.decoder, 0)], [256, 860, 292]
-        )
+        middle = splitter(Qt.Orientation.Vertical, [(self._centre, 3), (self.training_panel, 1)], [540, 230])
+        across = splitter(Qt.Orientation.Horizontal, [(self.setup, 0), (middle, 1), (self.decoder, 0)], [256, 860, 292])
         self._splitters = {"middle": middle, "across": across}
         body = QWidget()
         layout = QVBoxLayout(body)
@@ -487,14 +485,3 @@ class MainWindow(QMainWindow):
         self.actions_.fill(self.menuBar())
         self.bar.set_can_export(False)
         self.resize(1440, 900)
-
-
-def _splitter(direction: Qt.Orientation, parts: list[tuple[QWidget, int]], sizes: list[int]) -> QSplitter:
-    result = QSplitter(direction)
-    result.setChildrenCollapsible(False)
-    result.setHandleWidth(8)
-    for index, (widget, stretch) in enumerate(parts):
-        result.addWidget(widget)
-        result.setStretchFactor(index, stretch)
-    result.setSizes(sizes)
-    return result
