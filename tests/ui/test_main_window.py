@@ -190,16 +190,22 @@ def test_twenty_dimensions_bring_sliders_axes_and_a_plane_through_the_point(qtbo
     frames: list[MapFrame] = []
     window.renderer.frame.connect(frames.append)
     type_into(qtbot, child(window, QDoubleSpinBox, "latent_value_4"), "2.5")
-    qtbot.waitUntil(lambda: any(isinstance(f, MapFrame) and f.complete for f in frames), timeout=WAIT)
-    frame = [f for f in frames if isinstance(f, MapFrame) and f.complete][-1]
-    tile = frame.tiles[-1]
-    z = torch.zeros(1, 20)
-    z[0, 4] = 2.5
-    step = (tile.right - tile.left) / 4
-    z[0, 19], z[0, 1] = tile.left + step / 2, tile.top - step / 2
-    cell = 255 * torch.sigmoid(window.session.opened.model.decoder(z))[0, 0].numpy()
-    error = np.abs(tile.image[:28, :28] - cell)
-    assert error.mean() < 1 and error.max() < 12, "the map may be decoded in bf16"
+
+    def drawn() -> bool:
+        """Whether the newest complete map shows, in the first cell of a tile, what the decoder gives there."""
+        complete = [f for f in frames if isinstance(f, MapFrame) and f.complete]
+        if not complete:
+            return False
+        tile = complete[-1].tiles[-1]
+        z = torch.zeros(1, 20)
+        z[0, 4] = 2.5
+        step = (tile.right - tile.left) / 4
+        z[0, 19], z[0, 1] = tile.left + step / 2, tile.top - step / 2
+        cell = 255 * torch.sigmoid(window.session.opened.model.decoder(z))[0, 0].numpy()
+        error = np.abs(tile.image[:28, :28] - cell)
+        return bool(error.mean() < 1 and error.max() < 12)  # the map may be decoded in bf16
+
+    qtbot.waitUntil(drawn, timeout=WAIT)
 
 
 def test_reconstruct_tab_shows_test_images_beside_their_reconstructions(qtbot, window: MainWindow) -> None:
@@ -283,9 +289,11 @@ def test_pause_holds_resume_goes_on_and_stop_keeps_the_model(qtbot, window: Main
     press(qtbot, window, "train_button")
     qtbot.waitUntil(lambda: sum(isinstance(s, Progress) for s in said) > 3, timeout=WAIT)
     press(qtbot, window, "pause_button")
-    QTest.qWait(300)
-    held = len(said)
-    QTest.qWait(400)
+    held = -1
+    while held != len(said):  # what was on its way still comes
+        held = len(said)
+        qtbot.wait(300)
+    qtbot.wait(500)
     assert len(said) == held
     press(qtbot, window, "pause_button")
     qtbot.waitUntil(lambda: len(said) > held + 2, timeout=WAIT)
@@ -454,7 +462,7 @@ def raised() -> tuple[type[BaseException], BaseException, object]:
 def test_a_window_closed_before_it_was_shown_starts_nothing(qtbot, store: QSettings) -> None:
     window = MainWindow("explorer-2d", [], store)
     window.close()
-    QTest.qWait(50)
+    qtbot.wait(50)
     assert not window.jobs.isRunning()
     window.deleteLater()
 
