@@ -64,7 +64,7 @@ def test_every_token_is_a_colour(theme):
 
 def test_every_token_is_used():
     sources = "".join(path.read_text(encoding="utf-8") for path in UI.glob("*.py"))
-    for token in {*TOKENS, "classes"} - {"amber"}:  # kept for the path, as the design has it
+    for token in {*TOKENS, "classes"}:
         # In the stylesheet, by a painted widget, or by a curve, which is told the name of its colour.
         assert re.search(rf'\${token}\b|heme\.{token}\b|Curve\([^)]*"{token}"', sources), token
 

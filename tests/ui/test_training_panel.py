@@ -409,13 +409,10 @@ def test_before_any_training(panel: TrainingPanel) -> None:
 
     panel.show_kl_per_dim(np.array([1.0, 2.0]))
     assert invitation()
-    train(panel, 100)
-    assert not invitation()
-    panel.clear()
-    assert invitation()
     assert len(drawn(panel.loss_plot, "train", "raw")[0]) == 0
     assert hover(panel.loss_plot, 0.5) == []
-    assert len(panel.kl_bars.values) == 0
+    train(panel, 100)
+    assert not invitation()
 
 
 def test_a_new_run_starts_with_nothing_of_the_old(panel: TrainingPanel) -> None:

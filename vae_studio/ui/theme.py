@@ -36,7 +36,6 @@ class Theme:
     accent: str
     fill: str
     on_accent: str
-    amber: str
     danger: str
     paper: str
     ink: str
@@ -63,7 +62,6 @@ DARK = Theme(
     accent="#4c8dff",
     fill="#2f6fe4",
     on_accent="#ffffff",
-    amber="#ffb454",
     danger="#ff6b6b",
     paper="#0f1114",
     ink="#ffffff",
@@ -99,7 +97,6 @@ LIGHT = Theme(
     accent="#2563eb",
     fill="#2563eb",
     on_accent="#ffffff",
-    amber="#b45309",
     danger="#c62828",
     paper="#ffffff",
     ink="#14161b",

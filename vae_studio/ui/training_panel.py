@@ -74,11 +74,6 @@ class TrainingPanel(QFrame):
         """Show the KL of each latent dimension (latent_dims,), in nats, of a model that is opened or evaluated."""
         self.kl_bars.show_values(values)
 
-    def clear(self) -> None:
-        """Back to the state before any training."""
-        self._reset(np.empty(0))
-        self._invitation.show()
-
     def set_theme(self, theme: Theme) -> None:
         for part in (*self._plots, *self._legend):
             part.set_theme(theme)
