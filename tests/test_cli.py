@@ -82,12 +82,25 @@ def test_the_card_carries_the_command_as_one_would_type_it(
     assert card["neg_elbo"] == pytest.approx(finished["neg_elbo"], abs=1e-4)
 
 
-def test_train_without_json_names_the_model_and_nothing_else(here: Path) -> None:
+def test_a_model_is_not_replaced_unless_that_is_asked_for(here: Path) -> None:
+    command = f"train {SMALL} --epochs 1 --out run"
+    assert run(command).exit_code == 0
+    before = (here / "run" / "model.safetensors").read_bytes()
+    again = run(f"{command} --seed 5")
+    assert again.exit_code == 1
+    assert "holds a model already" in again.stderr and len(again.stderr.splitlines()) == 1
+    assert (here / "run" / "model.safetensors").read_bytes() == before
+    assert run(f"{command} --seed 5 --replace").exit_code == 0
+    assert (here / "run" / "model.safetensors").read_bytes() != before
+
+
+def test_train_without_json_names_the_model_and_nothing_else(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(here / "data"))
     result = run(f"train {SMALL} --epochs 1 --latent-dims 2 --beta 2 --classes 0,1 --batch-size 100")
     assert result.exit_code == 0, result.stderr
-    (folder,) = (here / "runs").iterdir()
+    (folder,) = (here / "data" / "vae-studio" / "runs").iterdir()
     assert folder.name.endswith("-pytorch-example")
-    assert result.stdout == f"Model: {Path('runs') / folder.name / 'model.safetensors'}\n"
+    assert result.stdout == f"Model: {folder / 'model.safetensors'}\n"
     config = load_model(folder / "model.safetensors").model.config
     assert (config.latent_dims, config.beta, config.batch_size, config.epochs) == (2, 2.0, 100, 1)
     assert (config.data.limit, config.data.classes) == (1500, (0, 1))

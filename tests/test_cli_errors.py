@@ -188,7 +188,7 @@ def test_without_a_display_the_default_model_is_trained_and_both_files_are_named
     assert running.returncode == 130, rest
     assert said[0] == (
         "No display: neither DISPLAY nor WAYLAND_DISPLAY is set. "
-        "Working without a window: training the default model.\n"
+        "Working without a window: training the default model for 100 epochs.\n"
     )
     config = PRESETS["explorer-2d"].config
     assert f"60,000 images, {240 * config.epochs:,} steps" in said[1]

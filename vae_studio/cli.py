@@ -13,6 +13,7 @@ import os
 import shlex
 import signal
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -28,7 +29,7 @@ from vae_studio import paths
 from vae_studio.core import library
 from vae_studio.core.config import DEFAULT_PRESET, PRESETS, ConfigError, RunConfig, find_preset
 from vae_studio.core.errors import UserError
-from vae_studio.core.files import make_folder
+from vae_studio.core.files import FileError, make_folder
 from vae_studio.core.latent import GridError, GridRequest, Quantiles, Region
 
 if TYPE_CHECKING:
@@ -94,7 +95,10 @@ def _window(file: str | None) -> int:
         errors.print(f"{problem} To see the model without a window: vae-studio grid {file} --out grid.png")
         return 1
     if problem:
-        errors.print(f"{problem} Working without a window: training the default model.")
+        errors.print(
+            f"{problem} Working without a window: training the default model for "
+            f"{PRESETS[DEFAULT_PRESET].config.epochs} epochs."
+        )
         try:
             with _plain_errors():
                 return _headless()
@@ -128,7 +132,9 @@ def _headless() -> int:
 @app.command()
 def train(
     preset: Annotated[str, typer.Option(help="Where to start from; `vae-studio presets` lists them.")] = DEFAULT_PRESET,
-    out: Annotated[Path | None, typer.Option(help="Folder for model.safetensors and its card.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for model.safetensors and its card; `doctor` names the default.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Times through the training images.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
     latent_dims: Annotated[int | None, typer.Option(help="Dimensions of z, 1 to 256.")] = None,
@@ -139,6 +145,7 @@ def train(
     data_limit: Annotated[int | None, typer.Option(help="Train on this many images only.")] = None,
     data_pick: Annotated[str | None, typer.Option(help="Which ones: first or random.")] = None,
     classes: Annotated[str | None, typer.Option(help="Some classes only, such as 0,1.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a model that --out holds already.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a model and write it to a folder. Ctrl-C stops it and keeps the model.
@@ -161,7 +168,9 @@ def train(
             "device": device,
         }
         config = config.with_changes(data=data, **{key: value for key, value in given.items() if value is not None})
-        folder = make_folder(out or paths.new_run_folder(Path("runs"), config.preset))
+        folder = make_folder(out or paths.new_run_folder(paths.runs(), config.preset))
+        if (folder / "model.safetensors").exists() and not replace:
+            raise FileError(f"{folder} holds a model already. Choose another --out, or add --replace.")
         finished, saved = _train(config, folder, as_json=as_json)
         if not as_json:
             _say(f"Model: {saved.path}")
@@ -353,7 +362,9 @@ def evaluate(
     model: ModelArgument,
     split: Annotated[str, typer.Option(help="test or train.")] = "test",
     samples: Annotated[int, typer.Option(help="Posterior samples an image.", min=1)] = 1,
-    seed: Annotated[int, typer.Option(help="Of those samples.", min=0, max=2**63 - 1)] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Of those samples; default: as at the end of training.", min=0, max=2**63 - 1)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compute −ELBO, reconstruction, KL and active units of a model, in nats per image.
@@ -365,15 +376,17 @@ def evaluate(
             raise typer.BadParameter(f"choose test or train (it was {split}).", param_hint="--split")
         from vae_studio.core import datasets
         from vae_studio.core.evaluate import evaluate as evaluate_model
+        from vae_studio.core.evaluate import evaluation_seed
 
         loaded = library.open_model(model)
         data = datasets.load(loaded.model.config.data, loaded.model.config.seed)
         images = (data.test if split == "test" else data.train).images
-        result = evaluate_model(loaded.model, images, seed=seed, samples=samples)
+        chosen = evaluation_seed(loaded.model.config) if seed is None else seed
+        result = evaluate_model(loaded.model, images, seed=chosen, samples=samples)
         if as_json:
             _print_json({"model": str(loaded.path), "split": split, **_as_dict(result)})
         else:
-            _say(f"{loaded.path.name} on {result.images:,} {split} images: {_nats(result)}")
+            _say(f"{loaded.path} on {result.images:,} {split} images: {_nats(result)}")
 
 
 @app.command()
@@ -407,11 +420,11 @@ def presets(as_json: JsonOption = False) -> None:
             about = {"name": preset.name, "title": preset.title, "summary": preset.summary}
             _print_json({**about, "config": preset.config.model_dump(mode="json")})
         return
-    table = Table(Column("name", no_wrap=True), "network", "latent", "epochs", "what it shows", box=None)
     for preset in PRESETS.values():
         config = preset.config
-        table.add_row(preset.name, config.network.title, str(config.latent_dims), str(config.epochs), preset.summary)
-    Console().print(table)
+        dims = f"{config.latent_dims} latent dimensions"
+        _say(f"{preset.name}: {preset.title}, {config.network.title}, {dims}, {config.epochs} epochs")
+        _say(textwrap.indent(textwrap.fill(preset.summary, 76), "    "))
 
 
 @app.command()

@@ -9,11 +9,11 @@ from vae_studio.ui.curves import Series, extremes, sampled
 
 
 def moving_average(values: np.ndarray, decay: float) -> list[float]:
-    """The definition, one value at a time."""
-    moment, result = 0.0, []
-    for step, value in enumerate(values, start=1):
-        moment = decay * moment + (1 - decay) * float(value)
-        result.append(moment / (1 - decay**step))
+    """By the definition, one value after the other."""
+    average, result = 0.0, []
+    for step, value in enumerate(values, 1):
+        average += min(1.0, max(1 - decay, 5 / step)) * (float(value) - average)
+        result.append(average)
     return result
 
 

@@ -164,7 +164,7 @@ def test_numbers_that_are_none_are_said_to_be(panel):
 
 def test_cleared_numbers_are_gone(panel):
     panel.show_numbers(132.66, 6.86, 4.0, "test", "2-D explorer")
-    panel.show_rate_in_force(1e-3)
+    panel.show_in_force(1e-3, 1.0)
     panel.show_active(1, 2)
     panel.clear_numbers()
     assert text_of(panel, "neg_elbo") == "—"
@@ -173,8 +173,10 @@ def test_cleared_numbers_are_gone(panel):
 
 
 def test_the_rate_in_force(panel):
-    panel.show_rate_in_force(0.000123456)
+    panel.show_in_force(0.000123456, 1.0)
     assert text_of(panel, "rate_in_force") == "rate now 1.23e-4"
+    panel.show_in_force(0.000123456, 0.05)
+    assert text_of(panel, "rate_in_force") == "β 0.05, rate 1.2e-4 now"
 
 
 @pytest.mark.parametrize(

@@ -323,7 +323,7 @@ def roll(widget):
 
 def test_scrolls_only_where_there_is_too_little_room(themed, panel, qtbot):
     panel.objective.show_numbers(132.7, 6.9, 4.0, "test", "2-D explorer")
-    panel.objective.show_rate_in_force(1e-3)
+    panel.objective.show_in_force(1e-3, 1.0)
     panel.objective.show_active(2, 2)
     enter(qtbot, panel.findChild(QSpinBox, "epochs"), "3")
     bar = panel.findChild(QScrollArea).verticalScrollBar()

@@ -79,10 +79,10 @@ def evaluate(panel: TrainingPanel, step: int, neg_elbo: float) -> None:
 
 
 def moving_average(values: np.ndarray) -> np.ndarray:
-    decay, moment, result = 1 - 1 / SPAN, 0.0, []
-    for step, value in enumerate(values, start=1):
-        moment = decay * moment + (1 - decay) * float(value)
-        result.append(moment / (1 - decay**step))
+    average, result = 0.0, []
+    for step, value in enumerate(values, 1):
+        average += min(1.0, max(1 / SPAN, 5 / step)) * (float(value) - average)
+        result.append(average)
     return np.array(result)
 
 

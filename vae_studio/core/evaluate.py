@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vae_studio.core import devices
+from vae_studio.core.config import RunConfig
 from vae_studio.core.events import Evaluation
 from vae_studio.core.model import VAE, to_float
 from vae_studio.core.objective import terms
@@ -49,6 +50,11 @@ def evaluation_steps(
         kl_per_dim=kl_per_dim,
         active_units=int((variance > ACTIVE_VARIANCE).sum()),
     )
+
+
+def evaluation_seed(config: RunConfig) -> int:
+    """The seed of the posterior samples at the end of a run, so that an evaluation later gives the same figures."""
+    return config.seed + 3
 
 
 def evaluate(model: VAE, images: Tensor, *, seed: int = 0, samples: int = 1) -> Evaluation:

@@ -57,7 +57,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """The evaluation on test images, after `step` steps."""
+    """An evaluation after `step` steps on test images: all of them, or in small runs some, but always the same."""
 
     step: int
     epoch: float

@@ -15,7 +15,7 @@ from torch import Tensor
 from vae_studio.core import devices
 from vae_studio.core.config import ConfigError, RunConfig
 from vae_studio.core.datasets import Data
-from vae_studio.core.evaluate import evaluation_steps
+from vae_studio.core.evaluate import evaluation_seed, evaluation_steps
 from vae_studio.core.events import (
     Change,
     Command,
@@ -109,8 +109,7 @@ class _Run:
         try:
             yield from self.set_up()
             yield from self.steps()
-            if self.finite and not self.stopping:
-                yield from self.evaluate(self.test_images, torch.float32)
+            yield from self.last_evaluations()
             yield self.finished()
             return
         except Exception as error:
@@ -137,8 +136,13 @@ class _Run:
         self.order = torch.Generator(self.device).manual_seed(config.seed + 1)
         self.train_images = data.train.images.to(self.device)
         self.test_images = data.test.images.to(self.device)
-        # Small training sets are evaluated on fewer test images, so that their curves still have many points.
-        self.evaluated_images = self.test_images[: max(1000, len(data.train) // 6)]
+        # Small training sets are evaluated on fewer test images, chosen once at random, so that their curves still have
+        # many points, all over the same images.
+        count = max(1000, len(data.train) // 6)
+        self.evaluated_images = self.test_images
+        if count < len(self.test_images):
+            chosen = torch.randperm(len(self.test_images), generator=torch.Generator().manual_seed(config.seed + 4))
+            self.evaluated_images = self.test_images[chosen[:count].to(self.device)]
         # A training step costs about three forward passes.
         self.evaluate_every = math.ceil(len(self.evaluated_images) / (3 * EVALUATION_SHARE) / self.batch)
 
@@ -214,17 +218,26 @@ class _Run:
         self.next_snapshot = self.now() + max(SNAPSHOT_SECONDS, (self.now() - began) / SNAPSHOT_SHARE)
         yield Snapshot(self.step, copy)
 
+    def last_evaluations(self) -> Iterator[Event]:
+        """The last point of the test curve, and the figures over all test images."""
+        if self.evaluated_images is not self.test_images:
+            yield from self.evaluate(self.evaluated_images, self.dtype)
+        yield from self.evaluate(self.test_images, torch.float32)
+
     def evaluate(self, images: Tensor, dtype: torch.dtype) -> Iterator[Event]:
         """Evaluate on test images, with signs of life; given up when told to stop."""
-        noise = torch.Generator(self.device).manual_seed(self.config.seed + 3)
+        if self.stopping or not self.finite:
+            return
+        noise = torch.Generator(self.device).manual_seed(evaluation_seed(self.config))
         for item in evaluation_steps(self.model, images, noise, dtype=dtype):
             if isinstance(item, Evaluation):
                 if not math.isfinite(item.neg_elbo):
                     self.finite = False
                     return
-                whole = len(images) == len(self.test_images) and dtype == torch.float32
-                self.evaluation = item if whole and self.step == self.total_steps else None
-                yield Evaluated(self.step, self.step / self.steps_per_epoch, item)
+                if images is self.test_images and self.step == self.total_steps:
+                    self.evaluation = item
+                if images is self.evaluated_images:
+                    yield Evaluated(self.step, self.step / self.steps_per_epoch, item)
             else:
                 yield from self.report()
                 self.going_on()

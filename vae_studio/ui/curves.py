@@ -11,6 +11,7 @@ import numpy as np
 
 _FIRST_CAPACITY = 1024
 _BLOCK = 256
+_EARLY = 5.0
 ABSURD = 1e7  # nats; beyond this a run has diverged, and plotting arithmetic would lose its digits
 
 
@@ -25,10 +26,10 @@ class Sample(NamedTuple):
 class Series:
     """Values at increasing positions, with their exponential moving average, in arrays that double when full.
 
-    The average of values v is s_k = (1 − d) Σ d^(k−j) v_j / (1 − d^k) with `decay` d: the division corrects for the
-    start at zero (Kingma & Ba 2015, section 3), so the first s equals the first v. Values that are not finite, or
-    absurd, are left out. Beyond `limit` points the stored ones are thinned to half, keeping the extremes, so memory
-    stays bounded.
+    The average of values v is s_k = s_(k−1) + a_k (v_k − s_(k−1)) with a_k = 1 − `decay`, but at least 5/k (and at
+    most 1): at the start, where losses fall fast, it looks back over the last fifth of the steps only. Values that are
+    not finite, or absurd, are left out. Beyond `limit` points the stored ones are thinned to half, keeping the
+    extremes, so memory stays bounded.
     """
 
     def __init__(self, decay: float = 0.98, limit: int = 2**20) -> None:
@@ -40,8 +41,8 @@ class Series:
         self._x = np.empty(_FIRST_CAPACITY, np.float64)
         self._raw = np.empty(_FIRST_CAPACITY, np.float32)
         self._smooth = np.empty(_FIRST_CAPACITY, np.float32)
-        self._moment = 0.0
-        self._weight = 1.0  # d^k
+        self._count = 0
+        self._average = 0.0
 
     def __len__(self) -> int:
         return self._size
@@ -94,13 +95,19 @@ class Series:
     def _averages(self, values: np.ndarray) -> np.ndarray:
         """The moving average after each value; blocks keep d^−n small enough for float64."""
         result = np.empty(len(values), np.float64)
-        for start in range(0, len(values), _BLOCK):
+        early = min(len(values), max(0, round(_EARLY / (1.0 - self._decay)) - self._count))
+        for index, value in enumerate(values[:early].astype(np.float64)):
+            self._count += 1
+            share = min(1.0, max(1.0 - self._decay, _EARLY / self._count))
+            self._average += share * (value - self._average)
+            result[index] = self._average
+        for start in range(early, len(values), _BLOCK):
             block = values[start : start + _BLOCK].astype(np.float64)
             powers = self._decay ** np.arange(1, len(block) + 1)
-            moments = powers * (self._moment + (1.0 - self._decay) * np.cumsum(block / powers))
-            result[start : start + _BLOCK] = moments / (1.0 - self._weight * powers)
-            self._moment = float(moments[-1])
-            self._weight *= float(powers[-1])
+            averages = powers * (self._average + (1.0 - self._decay) * np.cumsum(block / powers))
+            result[start : start + _BLOCK] = averages
+            self._average = float(averages[-1])
+            self._count += len(block)
         return result
 
     def _grow(self, needed: int) -> None:

@@ -35,7 +35,7 @@ from vae_studio.ui.map_layers import (
 from vae_studio.ui.map_view import MapView
 from vae_studio.ui.theme import DARK, Theme
 
-_GRAB_RADIUS = 14.0  # pixels around the point in which a press takes hold of it
+_GRAB_RADIUS = 18.0  # pixels around the point in which a press takes hold of it
 _CLICK_SLACK = 4.0  # pixels the mouse may move in a click
 _NOTCH = 1.2  # zoom of one wheel notch
 _PAN_MARGIN = 20  # pixels from the edge at which a nudged point is kept

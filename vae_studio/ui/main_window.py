@@ -313,8 +313,10 @@ class MainWindow(QMainWindow):
             figures = run.evaluated.evaluation
             objective.show_active(figures.active_units, len(figures.kl_per_dim))
             self.decoder.set_kl_per_dim(figures.kl_per_dim)
-            if not run.going and figures.images == len(run.images.labels):
-                objective.show_numbers(figures.reconstruction, figures.kl, run.beta, "test", run.title)
+        if run.evaluation is not None:
+            figures = run.evaluation
+            objective.show_numbers(figures.reconstruction, figures.kl, run.beta, "test", run.title)
+            objective.show_active(figures.active_units, len(figures.kl_per_dim))
         if not run.going:
             self.status.end_run(f"Exploring {run.title}")
 
@@ -322,7 +324,7 @@ class MainWindow(QMainWindow):
         run = self.training.run
         match event:
             case events.Started():
-                self.training_panel.begin(event, run.config.latent_dims)
+                self.training_panel.begin(event, run.config.latent_dims, run.preset_title)
                 self.status.show_device(event.device)
                 self.setup.objective.clear_numbers()
                 if event.batch_size < run.config.batch_size:
@@ -352,7 +354,7 @@ class MainWindow(QMainWindow):
             reconstruction, kl = float(progress.reconstruction.mean()), float(progress.kl.mean())
             objective = self.setup.objective
             objective.show_numbers(reconstruction, kl, progress.beta, "train", self.training.run.title)
-            objective.show_rate_in_force(progress.learning_rate)
+            objective.show_in_force(progress.learning_rate, progress.beta)
 
     def _show_evaluation(self, evaluated: events.Evaluated) -> None:
         self.training_panel.add_evaluation(evaluated)
@@ -391,9 +393,8 @@ class MainWindow(QMainWindow):
         self.actions_.train.setEnabled(state == "idle")
         self.actions_.pause.setEnabled(state in ("running", "paused"))
         self.actions_.stop.setEnabled(state in ("running", "paused"))
-        if state == "paused":
-            self.status.show_paused()
-        elif state == "idle" and self.training.run:
+        self.status.set_paused(state == "paused")
+        if state == "idle" and self.training.run:
             self._show_idle(self.training.run)
 
     def _show_idle(self, run: Run) -> None:
@@ -471,7 +472,7 @@ class MainWindow(QMainWindow):
         self._centre.addWidget(self.map_panel)
         self._centre.addWidget(self.reconstruct)
         middle = splitter(Qt.Orientation.Vertical, [(self._centre, 3), (self.training_panel, 1)], [540, 230])
-        across = splitter(Qt.Orientation.Horizontal, [(self.setup, 0), (middle, 1), (self.decoder, 0)], [256, 860, 292])
+        across = splitter(Qt.Orientation.Horizontal, [(self.setup, 0), (middle, 1), (self.decoder, 0)], [280, 840, 288])
         self._splitters = {"middle": middle, "across": across}
         body = QWidget()
         layout = QVBoxLayout(body)

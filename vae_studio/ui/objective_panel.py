@@ -164,10 +164,12 @@ class ObjectivePanel(QWidget):
             shown.hide()
         self._hint.show()
 
-    def show_rate_in_force(self, rate: float) -> None:
-        """The learning rate of the last step."""
-        mantissa, exponent = f"{rate:.2e}".split("e")
-        self._rate_now.setText(f"rate now {mantissa}e{int(exponent)}")
+    def show_in_force(self, rate: float, beta: float) -> None:
+        """The learning rate of the last step, and its β where a warm-up makes it another than the one set."""
+        warming_up = not math.isclose(beta, self._beta, rel_tol=1e-3)
+        mantissa, exponent = (f"{rate:.1e}" if warming_up else f"{rate:.2e}").split("e")
+        short = f"{mantissa}e{int(exponent)}"
+        self._rate_now.setText(f"β {beta:.2g}, rate {short} now" if warming_up else f"rate now {short}")
         self._hint.hide()
         self._rate_now.show()
 

@@ -146,10 +146,12 @@ class ReconstructPanel(QFrame):
         self._index.setRange(0, max(0, len(members) - 1))
         self._index.blockSignals(False)
         self._order = np.roll(members, -self._index.value())
+        self._index.setPrefix("from ")
         self._ask()
 
     def _choose_at_random(self) -> None:
         self._order = self._random.permutation(self._of_class())
+        self._index.setPrefix("random, not from ")
         self._ask()
 
     def _draw_again(self) -> None:

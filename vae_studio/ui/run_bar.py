@@ -32,7 +32,7 @@ class RunBar(QWidget):
         self._shown = ""
         self._models = _ModelCombo()
         self._models.setObjectName("model_combo")
-        self._models.setMinimumWidth(200)
+        self._models.setMinimumWidth(228)
         self._models.setAccessibleName("Model shown")
         self._models.setToolTip("The model that the map and the decoder show")
         for name, title in models:

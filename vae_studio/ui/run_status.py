@@ -40,6 +40,7 @@ class RunStatus(QStatusBar):
             widget.setContentsMargins(8, 0, 8, 0)
             self.addPermanentWidget(widget)
         self._bar.hide()
+        self._paused = False
 
     def show_text(self, text: str) -> None:
         """A word on what goes on when no run does."""
@@ -55,10 +56,14 @@ class RunStatus(QStatusBar):
         self._where.setText(f"epoch {min(int(progress.epoch) + 1, epochs)} of {epochs}")
         left = "" if progress.seconds_left is None else f" · {duration(progress.seconds_left)} left"
         # Thin spaces group thousands, as in the Système international.
-        self._pace.setText(f"{progress.steps_per_second:,.0f} steps/s{left}".replace(",", "\u2009"))
+        pace = f"{progress.steps_per_second:,.0f} steps/s{left}".replace(",", "\u2009")
+        self._pace.setText("paused" if self._paused else pace)
 
-    def show_paused(self) -> None:
-        self._pace.setText("paused")
+    def set_paused(self, paused: bool) -> None:
+        """Say so; a Progress that was on its way when the run was held does not unsay it."""
+        self._paused = paused
+        if paused:
+            self._pace.setText("paused")
 
     def end_run(self, text: str) -> None:
         self._bar.hide()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,14 @@ from vae_studio.core.latent import project
 from vae_studio.core.scene import EncodingsFrame, Pictures, Scene, TestImages, Version, View
 
 ENCODED_IMAGES = 1000
+
+
+def most_informative(kl_per_dim: Sequence[float]) -> tuple[int, int]:
+    """The two latent dimensions with the largest KL, in their order; the first two where they are alike."""
+    if len(kl_per_dim) == 1:
+        return 0, 0
+    first, second = sorted(sorted(range(len(kl_per_dim)), key=lambda i: -kl_per_dim[i])[:2])
+    return first, second
 
 
 class Session(QObject):
@@ -48,7 +57,7 @@ class Session(QObject):
             return
         dims = model.latent_dims
         fits = before is not None and before.model.latent_dims == dims
-        axes = before.axes if fits else (0, min(1, dims - 1))
+        axes = before.axes if fits else most_informative(opened.card.get("kl_per_dim") or [0.0] * dims)
         self.scene = Scene(model, version, before.point if fits else (0.0,) * dims, axes)
         self._means = None
         self.model_changed.emit(opened)

@@ -43,7 +43,8 @@ _MNIST_IMAGES = 60_000
 _NARROW = 48
 _CHIP_STYLE = """
 QPushButton { padding: 2px 0; border-radius: 4px; }
-QPushButton:checked:disabled { background: palette(mid); border-color: palette(mid); }
+QPushButton:disabled { color: palette(mid); }
+QPushButton:checked:disabled { background: palette(mid); border-color: palette(mid); color: palette(placeholder-text); }
 """
 _WORDS = {"latent_dims": "latent dims", "batch_size": "batch size", "learning_rate": "rate", "beta": "β"}
 

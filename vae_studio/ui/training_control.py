@@ -20,7 +20,7 @@ class Run:
     """One training: its settings, its thread and mailbox, and what came out of it so far.
 
     `lineage` and `number` version its models; `opened` is the newest, None before the first; `progress` and
-    `evaluated` are its newest figures.
+    `evaluated` are its newest figures, `evaluation` those over all test images at its end.
     """
 
     config: RunConfig
@@ -33,6 +33,7 @@ class Run:
     images: TestImages | None = None
     progress: events.Progress | None = None
     evaluated: events.Evaluated | None = None
+    evaluation: events.Evaluation | None = None
     going: bool = True
     ending: bool = False
 
@@ -128,6 +129,8 @@ class TrainingControl(QObject):
             case events.Evaluated():
                 run.evaluated = event
             case events.Snapshot() | events.Finished():
+                if isinstance(event, events.Finished):
+                    run.evaluation = event.evaluation
                 run.number += 1
                 run.opened = tasks.OpenedModel(event.model, {}, run.title, run.folder / "model.safetensors", "")
             case events.Saved():

@@ -44,11 +44,13 @@ class TrainingPanel(QFrame):
         self._build()
         self.set_theme(DARK)
 
-    def begin(self, started: Started, latent_dims: int) -> None:
-        """Clear everything for a run with this many latent dimensions."""
+    def begin(self, started: Started, latent_dims: int, name: str = "") -> None:
+        """Clear everything for a run of this name with this many latent dimensions."""
         self._steps_per_epoch = max(started.steps_per_epoch, 1)
         self._reset(np.zeros(latent_dims))
         self._invitation.hide()
+        self._title.setText(f"Training · {name}" if name else "Training")
+        self._make_room()
 
     def append(self, progress: Progress) -> None:
         """Add the losses of the steps since the last Progress."""
@@ -81,6 +83,9 @@ class TrainingPanel(QFrame):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
         self._title.setVisible(self.minimumSizeHint().width() + self._title.sizeHint().width() <= self.width())
 
     def _reset(self, kl_per_dim: np.ndarray) -> None:
