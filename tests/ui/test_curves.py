@@ -12,7 +12,7 @@ def moving_average(values: np.ndarray, decay: float) -> list[float]:
     """By the definition, one value after the other."""
     average, result = 0.0, []
     for step, value in enumerate(values, 1):
-        average += min(1.0, max(1 - decay, 5 / step)) * (float(value) - average)
+        average += min(1.0, max(1 - decay, 10 / step)) * (float(value) - average)
         result.append(average)
     return result
 

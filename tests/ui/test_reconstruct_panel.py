@@ -195,6 +195,18 @@ def test_other_images_take_their_reconstructions_away(panel):
     assert shows(panel.pairs, panel.pairs.reconstruction_rect(0), FIELD)
 
 
+def test_the_random_button_is_on_while_the_images_are_random_ones(panel):
+    button = control(panel, QPushButton, "reconstruct_random_button")
+    assert not button.isChecked()
+    for _ in range(2):
+        before = numbers(panel.request())
+        click(panel, "reconstruct_random_button")
+        assert button.isChecked()
+        assert numbers(panel.request()) != before
+    type_index(panel, "3")
+    assert not button.isChecked()
+
+
 def test_class_and_index_choose_the_images_of_the_class_in_order(panel, asked):
     choose_class(panel, "o")  # one
     members = [i for i in range(N) if i % 3 == 1]

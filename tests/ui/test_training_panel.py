@@ -81,7 +81,7 @@ def evaluate(panel: TrainingPanel, step: int, neg_elbo: float) -> None:
 def moving_average(values: np.ndarray) -> np.ndarray:
     average, result = 0.0, []
     for step, value in enumerate(values, 1):
-        average += min(1.0, max(1 / SPAN, 5 / step)) * (float(value) - average)
+        average += min(1.0, max(1 / SPAN, 10 / step)) * (float(value) - average)
         result.append(average)
     return np.array(result)
 

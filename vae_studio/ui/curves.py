@@ -11,7 +11,7 @@ import numpy as np
 
 _FIRST_CAPACITY = 1024
 _BLOCK = 256
-_EARLY = 5.0
+_EARLY = 10.0
 ABSURD = 1e7  # nats; beyond this a run has diverged, and plotting arithmetic would lose its digits
 
 
@@ -26,8 +26,8 @@ class Sample(NamedTuple):
 class Series:
     """Values at increasing positions, with their exponential moving average, in arrays that double when full.
 
-    The average of values v is s_k = s_(k−1) + a_k (v_k − s_(k−1)) with a_k = 1 − `decay`, but at least 5/k (and at
-    most 1): at the start, where losses fall fast, it looks back over the last fifth of the steps only. Values that are
+    The average of values v is s_k = s_(k−1) + a_k (v_k − s_(k−1)) with a_k = 1 − `decay`, but at least 10/k (and at
+    most 1): at the start, where losses fall fast, it looks back over the last tenth of the steps or so. Values that are
     not finite, or absurd, are left out. Beyond `limit` points the stored ones are thinned to half, keeping the
     extremes, so memory stays bounded.
     """

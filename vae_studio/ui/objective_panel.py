@@ -73,7 +73,7 @@ class ObjectivePanel(QWidget):
         self._terms = QLabel()
         self._terms.setObjectName("elbo_terms")
         self._terms.setToolTip("Reconstruction term and KL term, in nats per image.")
-        self._optimised = label("", "muted")
+        self._optimised = label("", "faint")
         self._optimised.setObjectName("optimised_objective")
         self._optimised.setToolTip("What training minimises when β ≠ 1, in nats per image. It is no bound for β < 1.")
         self._note = label("", "faint")

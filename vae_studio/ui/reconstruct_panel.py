@@ -61,6 +61,8 @@ class ReconstructPanel(QFrame):
         self._class = QComboBox()
         self._index = QSpinBox()
         self._shuffle = QPushButton("Random")
+        self._shuffle.setProperty("kind", "chip")
+        self._shuffle.setCheckable(True)  # blue while the images are random ones
         self._resample = QPushButton("New samples")
         self._name_controls()
         layout = QHBoxLayout(self)
@@ -146,12 +148,12 @@ class ReconstructPanel(QFrame):
         self._index.setRange(0, max(0, len(members) - 1))
         self._index.blockSignals(False)
         self._order = np.roll(members, -self._index.value())
-        self._index.setPrefix("from ")
+        self._shuffle.setChecked(False)
         self._ask()
 
     def _choose_at_random(self) -> None:
         self._order = self._random.permutation(self._of_class())
-        self._index.setPrefix("random, not from ")
+        self._shuffle.setChecked(True)
         self._ask()
 
     def _draw_again(self) -> None:
