@@ -52,12 +52,14 @@ def home(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def program(desktop: Desktop, home: dict[str, str]) -> Iterator[Program]:
-    """The window, with the shipped 2-D explorer decoded and standing still."""
+    """The window, with the shipped 2-D explorer decoded, its encodings placed, and standing still."""
     started = desktop.launch(PROGRAM, home)
     desktop.wait_for(lambda: {"latent_map", "decoder_view"} <= set(started.rects()), SLOW_START, "the window")
     view = desktop.rect("decoder_view")
     desktop.wait_for(lambda: desktop.screenshot(view).max() > 200, SLOW_START, "the first decoded image")
-    desktop.still_screenshot(desktop.rect("latent_map"), SLOW_START)
+    area = desktop.rect("latent_map")
+    desktop.wait_for(lambda: (np.ptp(desktop.screenshot(area), axis=2) > 60).sum() > 5000, SLOW_START, "encodings")
+    desktop.still_screenshot(area, SLOW_START)
     yield started
     started.process.terminate()
     assert started.process.wait(30) == 0, started.output()
@@ -114,20 +116,22 @@ def test_dragging_the_point_from_one_digit_to_another_shows_what_the_decoder_giv
 def test_wheel_zooms_arrow_keys_nudge_and_dragging_paper_pans(desktop: Desktop, program: Program) -> None:
     area = desktop.rect("latent_map")
     x, y, width, height = area
+
+    def differs(other: np.ndarray) -> float:
+        """Grey levels by which the map, once it stands still, differs from another picture of it."""
+        return np.abs(desktop.still_screenshot(area).astype(int) - other).mean()
+
     whole = desktop.still_screenshot(area)
     desktop.wheel(x + width // 3, y + height // 3, 4)
+    desktop.wait_for(lambda: differs(whole) > 5, 20, "the map to zoom")
     zoomed = desktop.still_screenshot(area)
-    assert np.abs(zoomed.astype(int) - whole).mean() > 5
     desktop.drag((x + width // 4, y + height // 4), (x + width // 2, y + height // 2))
-    panned = desktop.still_screenshot(area)
-    assert np.abs(panned.astype(int) - zoomed).mean() > 5
+    desktop.wait_for(lambda: differs(zoomed) > 5, 20, "the map to pan")
     digit = shown_digit(desktop)
     desktop.key(*["Right"] * 30)
     desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() > 0.01, 20, "another digit")
     desktop.key("0")
-    fitted = desktop.still_screenshot(area)
-    assert fitted.shape == whole.shape
-    assert np.abs(fitted.astype(int) - whole).mean() < 3, "0 shows the whole map again, but for the moved point"
+    desktop.wait_for(lambda: differs(whole) < 3, 20, "the whole map again, but for the moved point")
 
 
 def test_train_pause_resume_stop_from_the_window_and_keep_the_model(
