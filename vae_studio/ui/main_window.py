@@ -472,7 +472,7 @@ class MainWindow(QMainWindow):
         self._centre.addWidget(self.map_panel)
         self._centre.addWidget(self.reconstruct)
         middle = splitter(Qt.Orientation.Vertical, [(self._centre, 3), (self.training_panel, 1)], [540, 230])
-        across = splitter(Qt.Orientation.Horizontal, [(self.setup, 0), (middle, 1), (self.decoder, 0)], [280, 840, 288])
+        across = splitter(Qt.Orientation.Horizontal, [(self.setup, 0), (middle, 1), (self.decoder, 0)], [264, 856, 288])
         self._splitters = {"middle": middle, "across": across}
         body = QWidget()
         layout = QVBoxLayout(body)
