@@ -422,6 +422,18 @@ def test_figures_are_those_of_the_model_on_view(qtbot, window: MainWindow) -> No
         qtbot.waitUntil(lambda expected=expected: shown() == expected, timeout=WAIT)
 
 
+def test_a_run_on_two_classes_offers_only_these(qtbot, window: MainWindow) -> None:
+    small_run(qtbot, window, epochs=2)
+    for digit in range(2, 10):
+        press(qtbot, window, f"class_chip_{digit}")
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+    legend = [window.findChild(QWidget, f"legend_class_{digit}") for digit in range(10)]
+    assert [chip.isVisible() for chip in legend] == [True, True] + [False] * 8
+    classes = child(window, QComboBox, "reconstruct_class_combo")
+    assert [classes.itemText(i) for i in range(classes.count())] == ["All classes", "0", "1"]
+
+
 def test_what_is_turned_during_a_run_stands_in_its_card(qtbot, window: MainWindow, data_home: Path) -> None:
     said = collect(window)
     small_run(qtbot, window)

@@ -46,6 +46,11 @@ class TestImages:
     labels: np.ndarray
     class_names: tuple[str, ...]
 
+    def present_names(self) -> tuple[str, ...]:
+        """The names by class, empty for a class that no image is of."""
+        present = set(np.unique(self.labels).tolist())
+        return tuple(name if number in present else "" for number, name in enumerate(self.class_names))
+
 
 @dataclass(frozen=True, slots=True)
 class Pictures:

@@ -231,8 +231,9 @@ class MainWindow(QMainWindow):
     def _show_test_images(self, images: TestImages, lineage: int) -> None:
         if lineage != self.session.scene.version.lineage:
             return  # they belong to a model that is no longer looked at
-        self.map_panel.set_class_names(images.class_names)
-        self.reconstruct.set_data(images.images, images.labels, images.class_names)
+        names = images.present_names()
+        self.map_panel.set_class_names(names)
+        self.reconstruct.set_data(images.images, images.labels, names)
         self.session.set_images(images)
 
     def _ask_where_to_save(self) -> None:

@@ -103,7 +103,10 @@ class MapPanel(QFrame):
         self.map.set_axis_names(subscript(axes[0]), subscript(axes[1]) if axes[0] != axes[1] else None)
 
     def set_class_names(self, names: tuple[str, ...]) -> None:
-        """Name the classes in the legend, all shown; none for data without labels."""
+        """Name the classes in the legend, all shown; none for data without labels, "" for a class without images.
+
+        Names that are there already change nothing, so that hidden classes stay hidden.
+        """
         self._legend.set_names(names)
         self._header.arrange()
 
@@ -163,6 +166,7 @@ class ClassLegend(QWidget):
         self.setObjectName("class_legend")
         self.setAccessibleName("Classes")
         self._theme = DARK
+        self._names: tuple[str, ...] = ()
         self._chips: list[ClassChip] = []
         self._hidden: frozenset[int] = frozenset()
         self._hidden_before: frozenset[int] = frozenset()
@@ -172,12 +176,16 @@ class ClassLegend(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def set_names(self, names: tuple[str, ...]) -> None:
+        if names == self._names:
+            return
+        self._names = names
         for old in self._chips:
             old.setParent(None)
             old.deleteLater()
         self._chips = [ClassChip(index, name) for index, name in enumerate(names)]
         for new in self._chips:
             self._layout.addWidget(new)
+            new.setVisible(bool(new.text()))
             new.toggle_asked.connect(self._toggle)
             new.only_asked.connect(self._only)
         self.set_theme(self._theme)

@@ -87,14 +87,15 @@ class ReconstructPanel(QFrame):
         return self._request
 
     def set_data(self, images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
-        """The test images, uint8 (N, H, W), their classes, uint8 (N,), and the names of the classes."""
+        """The test images, uint8 (N, H, W), their classes, uint8 (N,), and the class names, "" for absent ones."""
         self._images, self._labels = images, labels
         self.pairs.class_names = tuple(class_names)
         self._class.blockSignals(True)
         self._class.clear()
         self._class.addItem("All classes", None)
         for number, name in enumerate(class_names):
-            self._class.addItem(name, number)
+            if name:
+                self._class.addItem(name, number)
         self._class.blockSignals(False)
         for widget in (self._class, self._index, self._shuffle, self._resample):
             widget.setEnabled(len(images) > 0)
