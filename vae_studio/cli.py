@@ -169,7 +169,7 @@ def train(
         }
         config = config.with_changes(data=data, **{key: value for key, value in given.items() if value is not None})
         folder = make_folder(out or paths.new_run_folder(paths.runs(), config.preset))
-        if (folder / "model.safetensors").exists() and not replace:
+        if (folder / paths.MODEL_FILE).exists() and not replace:
             raise FileError(f"{folder} holds a model already. Choose another --out, or add --replace.")
         finished, saved = _train(config, folder, as_json=as_json)
         if not as_json:

@@ -11,6 +11,9 @@ import platformdirs
 _PACKAGE = Path(__file__).resolve().parent
 _APP = "vae-studio"
 
+MODEL_FILE = "model.safetensors"
+"""The model in a run's folder; its card lies beside it, with the ending .json."""
+
 
 def _beside_package(name: str) -> Path:
     """A folder that a wheel carries inside the package, and that an editable install sees in the repository."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vae_studio import paths
 from vae_studio.core.config import DataConfig, RunConfig
 from vae_studio.core.events import Event
 from vae_studio.core.latent import GridRequest
@@ -55,7 +56,7 @@ def open_model(name_or_path: str) -> Iterator[OpenedModel]:
     devices.settle_thread()
     loaded = library.open_model(name_or_path)
     title = next((m.title for m in library.shipped_models() if m.path == loaded.path), loaded.path.stem)
-    if loaded.path.name == "model.safetensors":
+    if loaded.path.name == paths.MODEL_FILE:
         title = loaded.path.parent.name
     model = loaded.model.to(devices.for_display(devices.choose("auto")))
     yield OpenedModel(model, loaded.card, title, loaded.path, loaded.sha256)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hypothesis
 import pytest
+import small_models
 import torch
 
 from vae_studio.core import datasets, devices
 from vae_studio.core.config import DataConfig
+from vae_studio.core.model import VAE
 
 # A busy machine is no failure.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -23,6 +25,12 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def mnist() -> datasets.Data:
     return datasets.load(DataConfig())
+
+
+@pytest.fixture(scope="session")
+def explorer_2d() -> VAE:
+    """The shipped 2-D explorer."""
+    return small_models.explorer()
 
 
 @pytest.fixture

@@ -41,12 +41,6 @@ from vae_studio.core.scene import (
 )
 from vae_studio.core.tiles import Explorer, level_for, visible
 
-
-@pytest.fixture(scope="module")
-def explorer_2d() -> VAE:
-    return small_models.explorer()
-
-
 # What a tile shows
 
 

@@ -39,12 +39,6 @@ from vae_studio.core.scene import (
 )
 from vae_studio.core.tiles import CACHE_BYTES, Explorer, Slot, TileCache, pictures_frame
 
-
-@pytest.fixture(scope="module")
-def explorer_2d() -> VAE:
-    return small_models.explorer()
-
-
 # New weights
 
 

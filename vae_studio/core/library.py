@@ -43,7 +43,7 @@ def find_model(name_or_path: str) -> Path:
         if name_or_path.lower() in (model.name, model.title.lower()):
             return model.path
     path = Path(name_or_path)
-    return path / "model.safetensors" if path.is_dir() else path
+    return path / paths.MODEL_FILE if path.is_dir() else path
 
 
 def open_model(name_or_path: str) -> LoadedModel:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 import vae_studio
+from vae_studio import paths
 from vae_studio.core import devices
 from vae_studio.core.checkpoint import save_model
 from vae_studio.core.config import RunConfig
@@ -18,8 +19,6 @@ from vae_studio.core.datasets import Data
 from vae_studio.core.events import Event, Finished, Saved, Started
 from vae_studio.core.files import make_folder, write_atomically
 from vae_studio.core.train import Commands, train
-
-MODEL_FILE = "model.safetensors"
 
 
 def record(
@@ -37,7 +36,7 @@ def record(
         if isinstance(event, Started):
             started = event
         elif isinstance(event, Finished):
-            path = folder / MODEL_FILE
+            path = folder / paths.MODEL_FILE
             made = card(event, started, config, data, command)
             sha256 = save_model(path, event.model, made)
             write_atomically(path.with_suffix(".json"), json.dumps(made, indent=2, ensure_ascii=False).encode() + b"\n")

@@ -28,8 +28,7 @@ class ExportControl(QObject):
         self._dialog: ExportDialog | None = None
         self._opened: tasks.OpenedModel | None = None
         self._preview: Job | None = None
-        self._export: Job | None = None
-        self._exporting = False
+        self._export: Job | None = None  # the one under way
 
     def show(self, opened: tasks.OpenedModel, scene: Scene, view: View) -> None:
         """Open the dialog on this model and plane; `view` is the region that the map shows."""
@@ -66,7 +65,6 @@ class ExportControl(QObject):
 
     def _make_file(self, request: GridRequest, path: str) -> None:
         opened = self._opened
-        self._exporting = True
         self._settings.export_options = self._dialog.options()
         self._settings.set_folder("export", Path(path).parent)
         self._export = self._jobs.submit(
@@ -79,22 +77,22 @@ class ExportControl(QObject):
         )
 
     def _written(self, written: tasks.Written) -> None:
-        self._exporting = False
+        self._export = None
         self._dialog.show_done(str(written.path))
 
     def _failed(self, failure: Failure) -> None:
-        self._exporting = False
+        self._export = None
         self._dialog.show_failed(failure.words)
 
     def _preview_failed(self, failure: Failure) -> None:
         """What keeps a preview from being made will be said again by the export, if one is under way."""
-        if not self._exporting:
+        if self._export is None:
             self._dialog.show_failed(failure.words)
 
     def _cancel(self) -> None:
-        self._exporting = False
         if self._export:
             self._export.cancel()
+            self._export = None
 
     def _show_in_folder(self, path: str) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(path).parent)))

@@ -55,8 +55,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("VAE Studio")
         self.setMinimumSize(QSize(960, 620))
         self._settings = Settings(store)
-        self._following = False
-        self._wanted = ""
+        self._wanted = ""  # what is to be on view: a shipped model's name, a file, or RunBar.RUN
         self._lineage = 0
         self._help_dialog: HelpDialog | None = None
         self._first_model: str | None = model
@@ -170,7 +169,6 @@ class MainWindow(QMainWindow):
 
     def _open(self, name_or_path: str) -> None:
         self._wanted = name_or_path
-        self._following = False
         if not self.training.going:
             self.status.show_text("Opening…")
         self.jobs.submit(
@@ -290,6 +288,11 @@ class MainWindow(QMainWindow):
 
     # Training
 
+    @property
+    def _following(self) -> bool:
+        """Whether the view goes along with the run."""
+        return self._wanted == RunBar.RUN
+
     def _train(self) -> None:
         if self.training.going:
             return
@@ -300,7 +303,7 @@ class MainWindow(QMainWindow):
         self.notice.hide()
         self.status.show_text("Preparing…")
         self.status.show_saved("", "")
-        self._following, self._wanted = True, RunBar.RUN
+        self._wanted = RunBar.RUN
         self.training.start(config, self._new_version().lineage)
 
     def _show_run_figures(self) -> None:
@@ -370,7 +373,7 @@ class MainWindow(QMainWindow):
 
     def _follow_run(self) -> None:
         run, scene = self.training.run, self.session.scene
-        self._following, self._wanted = True, RunBar.RUN
+        self._wanted = RunBar.RUN
         self.bar.set_run(f"{run.preset_title} · training" if run.going else run.title)
         self.bar.show_model(RunBar.RUN, "")
         newly = scene is None or scene.version.lineage != run.lineage
@@ -404,8 +407,9 @@ class MainWindow(QMainWindow):
             self.bar.set_run(run.title)
         if self._following and run.opened:
             return
-        # Another model is on view, or the run failed before it had one: the figures are that model's again.
-        self._following = False
+        if self._following:  # the run failed before it had a model
+            self._wanted = ""
+        # Another model is on view: the figures are that model's again.
         if self.session.opened:
             self._show_card(self.session.opened)
         else:

@@ -196,8 +196,8 @@ class _Sheet(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     def capacity(self) -> int:
-        """How many images fit now."""
-        raise NotImplementedError
+        """How many images fit now: none on a bare sheet."""
+        return 0
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme

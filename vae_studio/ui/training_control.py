@@ -132,7 +132,7 @@ class TrainingControl(QObject):
                 if isinstance(event, events.Finished):
                     run.evaluation = event.evaluation
                 run.number += 1
-                run.opened = tasks.OpenedModel(event.model, {}, run.title, run.folder / "model.safetensors", "")
+                run.opened = tasks.OpenedModel(event.model, {}, run.title, run.folder / paths.MODEL_FILE, "")
             case events.Saved():
                 run.opened = replace(run.opened, card=event.card, path=event.path, sha256=event.sha256)
         self.said.emit(event)
