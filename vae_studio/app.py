@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QApplication
 import vae_studio
 from vae_studio import paths
 from vae_studio.core import library
-from vae_studio.core.config import DEFAULT_PRESET
+from vae_studio.core.presets import DEFAULT_PRESET
 from vae_studio.ui.geometry_log import GeometryLog
 from vae_studio.ui.main_window import MainWindow
 from vae_studio.ui.workers import Failure

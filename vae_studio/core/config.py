@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vae_studio.core.errors import UserError
 
 MAX_LATENT_DIMS = 256
+MAX_FULL_COVARIANCE_DIMS = 64
 MAX_WIDTH = 8192
+MAX_SAMPLES = 1000
 
 Activation = Literal["relu", "tanh", "gelu", "silu"]
-Initialisation = Literal["pytorch", "xavier"]
+Initialisation = Literal["pytorch", "xavier", "normal"]
+ModelKind = Literal["vae", "autoencoder"]
+Posterior = Literal["diagonal-gaussian", "full-gaussian", "laplace"]
+Targets = Literal["grey", "binarised-fresh", "binarised-once"]
+ScaleKind = Literal["fixed", "learned", "per-pixel"]
 Precision = Literal["auto", "float32", "bf16"]
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 
@@ -45,20 +51,20 @@ class DataConfig(_Frozen):
         return tuple(sorted(set(value)))
 
 
+Width = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
+Channels = Annotated[int, Field(ge=1, le=1024)]
+
+
 class MLPConfig(_Frozen):
-    """Fully connected encoder with these hidden widths; the decoder mirrors them."""
+    """Fully connected encoder with these hidden widths; the decoder mirrors them. No width at all: a linear model."""
 
     kind: Literal["mlp"] = "mlp"
-    widths: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_WIDTH)], ...], Field(min_length=1, max_length=8)] = (
-        512,
-        256,
-        128,
-    )
+    widths: Annotated[tuple[Width, ...], Field(max_length=8)] = (512, 256, 128)
     activation: Activation = "gelu"
 
     @property
     def title(self) -> str:
-        return "MLP " + "–".join(map(str, self.widths))
+        return "MLP " + "–".join(map(str, self.widths)) if self.widths else "Linear"
 
 
 class ConvolutionalConfig(_Frozen):
@@ -68,15 +74,8 @@ class ConvolutionalConfig(_Frozen):
     """
 
     kind: Literal["convolutional"] = "convolutional"
-    channels: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1, max_length=4)] = (
-        32,
-        64,
-        64,
-    )
-    dense: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_WIDTH)], ...], Field(min_length=1, max_length=4)] = (
-        256,
-        128,
-    )
+    channels: Annotated[tuple[Channels, ...], Field(min_length=1, max_length=4)] = (32, 64, 64)
+    dense: Annotated[tuple[Width, ...], Field(min_length=1, max_length=4)] = (256, 128)
     activation: Activation = "silu"
 
     @property
@@ -84,32 +83,251 @@ class ConvolutionalConfig(_Frozen):
         return "Conv " + ", ".join("–".join(map(str, widths)) for widths in (self.channels, self.dense))
 
 
-NetworkConfig = Annotated[MLPConfig | ConvolutionalConfig, Field(discriminator="kind")]
+class ResidualConfig(_Frozen):
+    """Like `ConvolutionalConfig`, with `blocks` residual blocks (He et al. 2016, arXiv 1603.05027) after each halving.
+
+    A block is activation, convolution, activation, convolution, added to what went in.
+    """
+
+    kind: Literal["residual"] = "residual"
+    channels: Annotated[tuple[Channels, ...], Field(min_length=1, max_length=4)] = (32, 64)
+    blocks: Annotated[int, Field(ge=1, le=8)] = 1
+    dense: Annotated[tuple[Width, ...], Field(min_length=1, max_length=4)] = (256,)
+    activation: Activation = "silu"
+
+    @property
+    def title(self) -> str:
+        widths = ", ".join("–".join(map(str, widths)) for widths in (self.channels, self.dense))
+        return f"ResNet {widths}" + (f" × {self.blocks}" if self.blocks > 1 else "")
+
+
+class LayerConfig(_Frozen):
+    """One convolution as Keras counts: with padding *same* a stride divides the size exactly, rounding up.
+
+    `transposed` ones multiply it. `channels` is left out for the last layer of a decoder, whose images have their own.
+    """
+
+    channels: Channels | None = None
+    kernel: Annotated[int, Field(ge=1, le=11)] = 3
+    stride: Annotated[int, Field(ge=1, le=4)] = 1
+    padding: Literal["same", "valid"] = "same"
+    transposed: bool = False
+
+
+class LayeredConfig(_Frozen):
+    """Encoder and decoder written out layer by layer, for networks published that way, whose halves do not mirror.
+
+    The decoder's dense layers end in `start` channels of an image that is smaller by the product of its strides.
+    """
+
+    kind: Literal["layered"] = "layered"
+    encoder: Annotated[tuple[LayerConfig, ...], Field(min_length=1, max_length=8)]
+    encoder_dense: Annotated[tuple[Width, ...], Field(max_length=4)]
+    decoder_dense: Annotated[tuple[Width, ...], Field(max_length=4)]
+    start: Channels
+    decoder: Annotated[tuple[LayerConfig, ...], Field(min_length=1, max_length=8)]
+    activation: Activation = "relu"
+
+    @model_validator(mode="after")
+    def _channels_are_said_where_they_are_needed(self) -> LayeredConfig:
+        if any(layer.channels is None for layer in (*self.encoder, *self.decoder[:-1])):
+            raise ValueError("Every convolution but the decoder's last needs its number of channels: add it")
+        if any(layer.transposed for layer in self.encoder):
+            raise ValueError("An encoder makes images smaller: leave out the transposed convolutions in it")
+        return self
+
+    @property
+    def title(self) -> str:
+        layers = "–".join(str(layer.channels) for layer in self.encoder)
+        return f"Deconv {layers}" + "".join(f", {width}" for width in self.encoder_dense)
+
+
+NetworkConfig = Annotated[MLPConfig | ConvolutionalConfig | ResidualConfig | LayeredConfig, Field(discriminator="kind")]
+
+
+class BernoulliConfig(_Frozen):
+    """Each pixel is black or white. `targets` says what grey images stand for.
+
+    *grey*: grey values as soft targets; −log p(x|z) is linear in x, so it is the mean over all binarisations.
+    *binarised-fresh*: a new draw, white with the grey value as probability, at each use of an image (Burda et al.
+    2016). *binarised-once*: one such draw, kept for the whole run.
+    """
+
+    kind: Literal["bernoulli"] = "bernoulli"
+    targets: Targets = "grey"
+
+
+class ContinuousBernoulliConfig(_Frozen):
+    """Grey pixels in [0, 1] with the density λ^x (1 − λ)^(1−x) C(λ) (Loaiza-Ganem & Cunningham 2019)."""
+
+    kind: Literal["continuous-bernoulli"] = "continuous-bernoulli"
+
+
+class _ScaledConfig(_Frozen):
+    """Grey pixels spread around the decoder's mean.
+
+    `scale`: *fixed* at `width`; *learned*, one number for all pixels that starts there; *per-pixel*, put out by the
+    decoder for every pixel of every z (Kingma & Welling 2014, appendix C.2). `mean`: *sigmoid* keeps the mean in
+    [0, 1] as pixels are, *linear* leaves it free.
+    """
+
+    scale: ScaleKind = "learned"
+    width: Annotated[float, Field(ge=0.004, le=10.0)] = 0.1
+    mean: Literal["sigmoid", "linear"] = "sigmoid"
+
+
+class GaussianConfig(_ScaledConfig):
+    """Grey pixels spread as N(mean, σ²); `width` is σ."""
+
+    kind: Literal["gaussian"] = "gaussian"
+
+
+class LaplaceConfig(_ScaledConfig):
+    """Grey pixels with the density exp(−|x − mean| / b) / 2b; `width` is b."""
+
+    kind: Literal["laplace"] = "laplace"
+
+
+class SquaredErrorConfig(_Frozen):
+    """For auto-encoders: ‖x − mean‖² summed over pixels. An error, not a density, and not in nats."""
+
+    kind: Literal["squared-error"] = "squared-error"
+
+
+LikelihoodConfig = Annotated[
+    BernoulliConfig | ContinuousBernoulliConfig | GaussianConfig | LaplaceConfig | SquaredErrorConfig,
+    Field(discriminator="kind"),
+]
+
+
+class StandardNormalConfig(_Frozen):
+    """p(z) = N(0, I)."""
+
+    kind: Literal["standard-normal"] = "standard-normal"
+
+
+class MixtureConfig(_Frozen):
+    """p(z) = Σ wₖ N(mₖ, diag sₖ²) with learned weights, means and scales."""
+
+    kind: Literal["gaussian-mixture"] = "gaussian-mixture"
+    components: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+class LaplacePriorConfig(_Frozen):
+    """Independent Laplace distributions with mean 0 and variance 1."""
+
+    kind: Literal["laplace"] = "laplace"
+
+
+PriorConfig = Annotated[StandardNormalConfig | MixtureConfig | LaplacePriorConfig, Field(discriminator="kind")]
 
 
 class RunConfig(_Frozen):
     """Everything that determines a training run.
 
-    `beta` weighs the KL term (Higgins et al. 2017); `learning_rate` is the peak of the schedule;
-    `warm_up` and `kl_warm_up` are fractions of all steps over which the rate and β rise linearly from 0.
+    `model` *autoencoder* is deterministic: it has no posterior, prior, KL or bound, and ignores the settings of these.
+    `bound` *elbo* averages over `samples` draws of z an image (L in Kingma & Welling 2014, equation 7); *iwae* is the
+    importance-weighted bound with as many (K in Burda et al. 2016, equation 8). `kl` *auto* takes the closed form
+    where there is one and the bound allows it, *sampled* always log q(z|x) − log p(z) at the same samples. `beta`
+    weighs the KL term (Higgins et al. 2017). β rises linearly from 0 over the share `kl_warm_up` of each of
+    `kl_cycles` equal parts of the run (Bowman et al. 2016; more than one: Fu et al. 2019, arXiv 1903.10145).
+    `free_bits` is the KL in nats that each latent dimension may have without cost (Kingma et al. 2016, arXiv
+    1606.04934). `learning_rate` is the peak of the schedule and `warm_up` the fraction of all steps over which it
+    rises; the schedule *burda* goes down by 10^(−1/7) in eight stages, each three times as long as the one before
+    (Burda et al. 2016, section 5). `weight_decay` is decoupled (Loshchilov & Hutter 2019) and spares biases.
     """
 
     # It becomes part of folder names, so a stranger's file must not smuggle in a path.
     preset: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] = "explorer-2d"
     data: DataConfig = DataConfig()
+    model: ModelKind = "vae"
     network: NetworkConfig = MLPConfig()
     initialisation: Initialisation = "pytorch"
+    output_bias: Literal["initialisation", "data-mean"] = "initialisation"
     latent_dims: Annotated[int, Field(ge=1, le=MAX_LATENT_DIMS)] = 2
+    posterior: Posterior = "diagonal-gaussian"
+    prior: PriorConfig = StandardNormalConfig()
+    likelihood: LikelihoodConfig = BernoulliConfig()
+    bound: Literal["elbo", "iwae"] = "elbo"
+    samples: Annotated[int, Field(ge=1, le=MAX_SAMPLES)] = 1
+    kl: Literal["auto", "sampled"] = "auto"
     beta: Annotated[float, Field(ge=0.0, le=100.0)] = 1.0
     kl_warm_up: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    kl_cycles: Annotated[int, Field(ge=1, le=100)] = 1
+    free_bits: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 1.5e-3
-    schedule: Literal["constant", "cosine"] = "cosine"
+    schedule: Literal["constant", "cosine", "burda"] = "cosine"
     warm_up: Annotated[float, Field(ge=0.0, le=1.0)] = 0.03
+    adam_eps: Annotated[float, Field(ge=1e-12, le=1.0)] = 1e-8
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     batch_size: Annotated[int, Field(ge=1, le=60_000)] = 250
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 100
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: DeviceChoice = "auto"
     precision: Precision = "auto"
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> RunConfig:
+        if self.model == "autoencoder":
+            if self.likelihood.kind not in ("bernoulli", "squared-error"):
+                raise ValueError(
+                    "An auto-encoder has no distribution of pixels: choose the Bernoulli (cross-entropy) or the "
+                    f"squared error as its likelihood, not “{self.likelihood.kind}”"
+                )
+            return self
+        if self.likelihood.kind == "squared-error":
+            raise ValueError(
+                "The squared error is no density, so that there is no bound with it: choose the Gaussian likelihood, "
+                "or the auto-encoder as the model"
+            )
+        if self.posterior == "full-gaussian" and self.latent_dims > MAX_FULL_COVARIANCE_DIMS:
+            raise ValueError(
+                f"A full covariance is possible for at most {MAX_FULL_COVARIANCE_DIMS} latent dims (they were "
+                f"{self.latent_dims}): choose fewer, or the diagonal posterior"
+            )
+        if self.free_bits and self.bound == "iwae":
+            raise ValueError(
+                "Free bits are a floor under the KL term, and the importance-weighted bound has no such term: choose "
+                "the ELBO as the bound, or 0 free bits"
+            )
+        if self.free_bits and not self.factorised:
+            raise ValueError(
+                "Free bits count the KL of each latent dimension, which adds up only where posterior and prior are "
+                "independent across dimensions, not with a full covariance or a mixture prior: choose others, or 0 "
+                "free bits"
+            )
+        return self
+
+    @property
+    def factorised(self) -> bool:
+        """Whether the KL is the sum of the KL of each latent dimension."""
+        return self.posterior != "full-gaussian" and self.prior.kind != "gaussian-mixture"
+
+    @property
+    def closed_form_exists(self) -> bool:
+        """Whether there is a closed form of KL(q(z|x) ‖ p(z)) for this posterior and prior."""
+        return self.posterior != "laplace" and self.prior.kind == "standard-normal"
+
+    @property
+    def closed_form_kl(self) -> bool:
+        """Whether the KL that is optimised and reported while training is the closed form."""
+        return self.kl == "auto" and self.bound == "elbo" and self.closed_form_exists
+
+    @property
+    def targets(self) -> Targets:
+        """What the pixels of grey images stand for; grey values for all likelihoods but the Bernoulli."""
+        return self.likelihood.targets if self.likelihood.kind == "bernoulli" else "grey"
+
+    @property
+    def unit(self) -> str:
+        """What −ELBO and its terms mean for these targets: the small print beside every number."""
+        if self.likelihood.kind == "squared-error":
+            return "squared error per image, summed over pixels"
+        if self.likelihood.kind != "bernoulli":
+            return "nats per image, density of grey values in [0, 1]"
+        if self.targets == "grey":
+            return "nats per image, expected over binarisations"
+        return "nats per binarised image"
 
     @classmethod
     def parse(cls, values: str | bytes | dict[str, Any]) -> RunConfig:
@@ -129,12 +347,53 @@ class RunConfig(_Frozen):
             values[name] = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         return RunConfig.parse(values)
 
+    def with_settings(self, settings: Sequence[str], **changes: Any) -> RunConfig:
+        """A copy with top-level fields replaced, and then each `name=value`, where names may have dots.
 
+        Values are JSON or plain words. Raises ConfigError in plain words.
+        """
+        values = self.with_changes(**changes).model_dump(mode="json")
+        for setting in settings:
+            _apply(values, setting)
+        return RunConfig.parse(values)
+
+
+def _apply(values: dict[str, Any], setting: str) -> None:
+    """Put one `name=value` into plain values. A part of one of several kinds can be named by its kind alone."""
+    name, equals, text = setting.partition("=")
+    if not equals or not name.strip():
+        raise ConfigError(f"A setting is written name=value, such as bound=iwae (it was “{setting}”).")
+    *path, last = name.strip().split(".")
+    place: Any = values
+    for part in path:
+        place = place.get(part) if isinstance(place, dict) else None
+    if not isinstance(place, dict) or (not path and last not in values):
+        raise ConfigError(f"There is no setting “{name.strip()}”.")
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text.strip()
+    if last in _CHOICES and isinstance(value, str) and not path:
+        value = {"kind": value}
+    place[last] = value
+
+
+_CHOICES = {
+    "network": ("mlp", "convolutional", "residual", "layered"),
+    "likelihood": ("bernoulli", "continuous-bernoulli", "gaussian", "laplace", "squared-error"),
+    "prior": ("standard-normal", "gaussian-mixture", "laplace"),
+}
+# What a stranger's file may make a message long by.
+_MOST_SENTENCES = 3
+_MOST_LETTERS = 60
 _FIELD_WORDS = {
     "latent_dims": "Latent dims",
     "batch_size": "Batch size",
     "learning_rate": "Learning rate",
+    "kl": "KL",
     "kl_warm_up": "KL warm-up",
+    "kl_cycles": "KL cycles",
+    "adam_eps": "Adam's epsilon",
     "warm_up": "Warm-up",
     "limit": "Number of training images",
 }
@@ -142,92 +401,53 @@ _FIELD_WORDS = {
 
 def explain(error: ValidationError) -> str:
     """What is wrong in each field and what is allowed, one sentence a field, without pydantic's jargon."""
-    return " ".join(_sentence(item) for item in error.errors())
+    items = error.errors()
+    # Of a list with a faulty item pydantic also says that it is too short.
+    around = {item["loc"][:depth] for item in items for depth in range(len(item["loc"]))}
+    wrong = [item for item in items if item["type"] != "too_short" or item["loc"] not in around]
+    sentences = [_sentence(item) for item in wrong[:_MOST_SENTENCES]]
+    if len(wrong) > _MOST_SENTENCES:
+        sentences.append(f"And {len(wrong) - _MOST_SENTENCES} more.")
+    return " ".join(sentences)
 
 
 def _sentence(item: Any) -> str:
-    names = [part for part in item["loc"] if isinstance(part, str) and part not in ("mlp", "convolutional")]
+    names = _names(item["loc"])
     words = " ".join(names).replace("_", " ").capitalize() or "The settings"
     if names and names[-1] in _FIELD_WORDS:
         words = _FIELD_WORDS[names[-1]]
+    given = item.get("input")
+    shown = f" (it was {given!r})" if isinstance(given, (int, float, str)) and len(str(given)) < _MOST_LETTERS else ""
+    message = item["msg"].removeprefix("Input ").removeprefix("Tuple ").replace(" after validation, not ", ", not ")
     match item["type"]:
         case "json_invalid":
             return f"The settings are not valid JSON: {item['ctx']['error']}."
         case "extra_forbidden":
-            return f"There is no setting “{' '.join(names)}”."
+            name = " ".join(names)
+            return f"There is no setting “{name if len(name) <= _MOST_LETTERS else name[:_MOST_LETTERS] + '…'}”."
         case "union_tag_invalid" | "union_tag_not_found":
-            return f"{words} needs as its kind one of mlp and convolutional."
+            tag = str(item["ctx"].get("tag", ""))
+            shown = f" (it was {tag!r})" if 0 < len(tag) < _MOST_LETTERS else ""
+            return f"{words} needs as its kind one of {', '.join(_CHOICES[names[-1]])}{shown}."
         case "value_error":
             return f"{item['ctx']['error']}."
-    message = item["msg"].removeprefix("Input ").removeprefix("Tuple ").replace(" after validation, not ", ", not ")
-    given = item.get("input")
-    shown = f" (it was {given!r})" if isinstance(given, (int, float, str)) and len(str(given)) < 60 else ""
+        case "missing":
+            return f"{words} is needed and was left out."
+        case "string_pattern_mismatch":
+            message = "should be at most 64 small letters, digits and hyphens, with no hyphen first"
+        case "greater_than_equal" if isinstance(item["ctx"]["ge"], float):
+            message = f"should be greater than or equal to {item['ctx']['ge']:g}"
     return f"{words} {message}{shown}."
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """A named starting point: `name` for the command line, `title` for the window, `summary` says what it shows."""
-
-    name: str
-    title: str
-    summary: str
-    config: RunConfig
-
-
-def _preset(name: str, title: str, summary: str, **values: Any) -> Preset:
-    return Preset(name, title, summary, RunConfig(preset=name, **values))
-
-
-PRESETS: dict[str, Preset] = {
-    p.name: p
-    for p in (
-        _preset(
-            "explorer-2d",
-            "2-D explorer",
-            "Two latent dimensions: the whole latent space fits on the map, and you can watch the ten digits find "
-            "their places.",
-        ),
-        _preset(
-            "convolutional-2d",
-            "Convolutional 2-D",
-            "The same two dimensions seen through convolutions: the encoder looks for strokes wherever they are, and "
-            "the shapes between the digits are others than the MLP's.",
-            network=ConvolutionalConfig(),
-            learning_rate=2e-3,
-            epochs=60,
-        ),
-        _preset(
-            "pytorch-example",
-            "PyTorch example",
-            "The 784–400–20 network of pytorch/examples: twenty latent dimensions reconstruct sharply, but no single "
-            "plane shows them all.",
-            network=MLPConfig(widths=(400,), activation="relu"),
-            latent_dims=20,
-            learning_rate=1e-3,
-            batch_size=128,
-        ),
-        _preset(
-            "convolutional-64",
-            "Convolutional 64",
-            "Sixty-four latent dimensions, of which the KL term lets the model use only some: look for the bars at "
-            "zero.",
-            # With PyTorch's initialisation and two dense layers all but six dimensions fell silent: 107 nats.
-            network=ConvolutionalConfig(dense=(256,)),
-            initialisation="xavier",
-            latent_dims=64,
-            learning_rate=2e-3,
-            kl_warm_up=0.1,
-            epochs=80,
-        ),
-    )
-}
-DEFAULT_PRESET = "explorer-2d"
-
-
-def find_preset(name: str) -> Preset:
-    """The preset with this name or title, in any case. Raises ConfigError naming the presets there are."""
-    for preset in PRESETS.values():
-        if name.strip().lower() in (preset.name.lower(), preset.title.lower()):
-            return preset
-    raise ConfigError(f"There is no preset “{name}”. Presets: {', '.join(PRESETS)}.")
+def _names(place: tuple[int | str, ...]) -> list[str]:
+    """The names on the way to an error; of layers, which have settings of their own, also which."""
+    names = []
+    for index, part in enumerate(place):
+        # Where a field is one of several kinds, pydantic puts the kind after its name.
+        is_kind = index > 0 and part in _CHOICES.get(place[index - 1], ())
+        if isinstance(part, str) and not is_kind:
+            names.append(part)
+        elif isinstance(part, int) and index + 1 < len(place):
+            names.append(f"layer {part + 1}")
+    return names

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vae_studio import paths
-from vae_studio.core.config import PRESETS
+from vae_studio.core.presets import PRESETS
 
 if TYPE_CHECKING:
     from vae_studio.core.checkpoint import LoadedModel
