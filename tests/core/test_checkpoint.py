@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import struct
@@ -21,9 +22,22 @@ import torch
 
 from vae_studio.core import checkpoint
 from vae_studio.core.checkpoint import ModelFileError, load_model, save_model
-from vae_studio.core.config import PRESETS, MLPConfig, RunConfig
+from vae_studio.core.config import (
+    BernoulliConfig,
+    ContinuousBernoulliConfig,
+    ConvolutionalConfig,
+    GaussianConfig,
+    LaplaceConfig,
+    LaplacePriorConfig,
+    MixtureConfig,
+    MLPConfig,
+    ResidualConfig,
+    RunConfig,
+    SquaredErrorConfig,
+)
 from vae_studio.core.files import FileError
 from vae_studio.core.model import VAE, build
+from vae_studio.core.presets import PRESETS
 
 CARD = {"seconds": 131.25, "versions": {"torch": "2"}, "command": "vae-studio train β “x”", "figures": [1, None]}
 DATA_WORDS = ("damaged", "cut off", "not a safetensors file", "not a VAE Studio model", "format version")
@@ -64,13 +78,30 @@ def refusal(path: Path, content: bytes) -> str:
     return str(caught.value)
 
 
+TINY = RunConfig(network=MLPConfig(widths=(6,)), latent_dims=3)
 CONFIGS = [preset.config for preset in PRESETS.values()] + [
     RunConfig(network=MLPConfig(widths=(5, 4, 3), activation="tanh"), latent_dims=256, beta=0.25),
     RunConfig(network=MLPConfig(widths=(3,), activation="relu"), latent_dims=1, seed=2**63 - 1),
+    RunConfig(network=MLPConfig(widths=()), latent_dims=64, posterior="full-gaussian"),
+    RunConfig(network=ResidualConfig(channels=(3, 4), blocks=2, dense=(5,)), initialisation="normal"),
+    *(TINY.with_changes(posterior=posterior) for posterior in ("full-gaussian", "laplace")),
+    *(TINY.with_changes(prior=prior) for prior in (LaplacePriorConfig(), MixtureConfig(components=1), MixtureConfig())),
+    *(TINY.with_changes(likelihood=BernoulliConfig(targets=f"binarised-{when}")) for when in ("fresh", "once")),
+    TINY.with_changes(likelihood=ContinuousBernoulliConfig()),
+    *(
+        TINY.with_changes(likelihood=kind(scale=scale, mean=mean))
+        for kind in (GaussianConfig, LaplaceConfig)
+        for scale in ("fixed", "learned", "per-pixel")
+        for mean in ("sigmoid", "linear")
+    ),
+    *(
+        TINY.with_changes(model="autoencoder", likelihood=likelihood)
+        for likelihood in (BernoulliConfig(), SquaredErrorConfig())
+    ),
 ]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.network.title} {config.latent_dims}")
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.preset} {config.network.title}")
 def test_a_model_comes_back_bit_for_bit(tmp_path: Path, config: RunConfig) -> None:
     model = build(config, (1, 28, 28))
     sha256 = save_model(tmp_path / "m.safetensors", model, CARD)
@@ -87,7 +118,108 @@ def test_a_model_comes_back_bit_for_bit(tmp_path: Path, config: RunConfig) -> No
     with torch.no_grad():
         mean = model.encode(x).mean
         assert torch.equal(loaded.model.encode(x).mean, mean)
-        assert torch.equal(loaded.model.decode(mean).logits, model.decode(mean).logits)
+        assert torch.equal(loaded.model.encode(x).scale, model.encode(x).scale)
+        assert torch.equal(loaded.model.decode(mean).mean, model.decode(mean).mean)
+        if model.is_vae:
+            assert torch.equal(loaded.model.prior.log_prob(mean), model.prior.log_prob(mean))
+            assert torch.equal(loaded.model.decode(mean).log_prob(x), model.decode(mean).log_prob(x))
+
+
+def test_what_is_learned_beside_the_networks_comes_back(tmp_path: Path) -> None:
+    """The scale of the pixels, and the components of the prior, as safetensors' own reader finds them."""
+    config = TINY.with_changes(likelihood=GaussianConfig(scale="learned"), prior=MixtureConfig(components=4))
+    model = build(config, (1, 28, 28))
+    with torch.no_grad():
+        model.log_scale.fill_(-1.25)
+        model.prior.means[2, 1] = 7.5
+    save_model(tmp_path / "m", model, {})
+    found = safetensors.numpy.load_file(tmp_path / "m")
+    assert found["log_scale"] == np.float32(-1.25) and found["prior.means"][2, 1] == 7.5
+    loaded = load_model(tmp_path / "m").model
+    assert loaded.log_scale.item() == -1.25 and loaded.prior.means[2, 1] == 7.5
+    assert not loaded.log_scale.requires_grad
+
+
+@pytest.mark.parametrize("network", [MLPConfig(widths=(4,)), ConvolutionalConfig(channels=(3,), dense=(4,))])
+@pytest.mark.parametrize("shape", [(3, 28, 28), (3, 9, 12), (1, 64, 64)])
+def test_colour_models_of_any_size_come_back(tmp_path: Path, network: object, shape: tuple[int, int, int]) -> None:
+    model = build(TINY.with_changes(network=network), shape)
+    save_model(tmp_path / "m", model, CARD)
+    loaded = load_model(tmp_path / "m").model
+    assert loaded.image_shape == shape and bits(loaded) == bits(model)
+    x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.equal(loaded.encode(x).mean, model.encode(x).mean)
+        assert loaded.decode(torch.zeros(2, 3)).mean.shape == (2, *shape)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_images_are_grey_or_coloured(tmp_path: Path, channels: int) -> None:
+    save_model(tmp_path / "m", build(TINY, (channels, 8, 8)), {})
+    with pytest.raises(ModelFileError) as refused:
+        load_model(tmp_path / "m")
+    assert str(refused.value) == (
+        f"{tmp_path / 'm'} cannot be opened: its images have {channels} channels, not 1 (grey) or 3 (colour)."
+    )
+
+
+FIGURES = {
+    "neg_elbo": 100.5,
+    "reconstruction": 80,
+    "kl": 20.5,
+    "kl_per_dim": [20.5, 0.0, 0.0],
+    "active_units": 1,
+    "active": [True, False, False],
+}
+WITHOUT = dict.fromkeys(FIGURES)
+ERROR = {**WITHOUT, "reconstruction": 30.5, "active_units": 3, "active": [True] * 3}
+
+
+@pytest.mark.parametrize(
+    ("model", "figures", "sensible"),
+    [
+        ("vae", FIGURES, True),
+        ("vae", WITHOUT, True),
+        ("vae", {}, True),
+        ("vae", {name: value for name, value in FIGURES.items() if name != "active"}, True),
+        ("vae", ERROR, False),
+        ("vae", {**FIGURES, "kl": None}, False),
+        ("vae", {**FIGURES, "neg_elbo": math.inf}, False),
+        ("vae", {**FIGURES, "neg_elbo": "100"}, False),
+        ("vae", {**FIGURES, "reconstruction": None}, False),
+        ("vae", {**FIGURES, "reconstruction": True}, False),
+        ("vae", {**FIGURES, "kl_per_dim": [20.5, 0.0]}, False),
+        ("vae", {**FIGURES, "kl_per_dim": [20.5, 0.0, math.nan]}, False),
+        ("vae", {**FIGURES, "kl_per_dim": 20.5}, False),
+        ("vae", {**FIGURES, "active_units": 2}, False),
+        ("vae", {**FIGURES, "active_units": None}, False),
+        ("vae", {**FIGURES, "active_units": 4, "active": None}, False),
+        ("vae", {**FIGURES, "active_units": -1, "active": None}, False),
+        ("vae", {**FIGURES, "active_units": 1.5, "active": None}, False),
+        ("vae", {**FIGURES, "active": [True, False]}, False),
+        ("vae", {**FIGURES, "active": [1, 0, 0]}, False),
+        ("vae", {**FIGURES, "active": "yes"}, False),
+        ("vae", {**WITHOUT, "active": [True, False, False]}, False),
+        ("vae", {**FIGURES, "neg_elbo": 10**400}, False),
+        ("autoencoder", ERROR, True),
+        ("autoencoder", WITHOUT, True),
+        ("autoencoder", FIGURES, False),
+        ("autoencoder", {**ERROR, "kl": 0.0}, False),
+        ("autoencoder", {**ERROR, "reconstruction": math.nan}, False),
+        ("autoencoder", {**ERROR, "kl_per_dim": [0.0] * 3}, False),
+    ],
+)
+def test_a_cards_figures_make_sense_or_the_file_is_refused(
+    tmp_path: Path, model: str, figures: dict, sensible: bool
+) -> None:
+    """A VAE has a bound and a KL, an auto-encoder has neither; older cards do not list the active units."""
+    likelihood = BernoulliConfig() if model == "vae" else SquaredErrorConfig()
+    save_model(tmp_path / "m", build(TINY.with_changes(model=model, likelihood=likelihood), (1, 8, 8)), figures)
+    if sensible:
+        assert load_model(tmp_path / "m").card == figures
+        return
+    with pytest.raises(ModelFileError, match=r"cannot be opened: .*makes no sense"):
+        load_model(tmp_path / "m")
 
 
 def test_safetensors_reads_what_we_write(saved: tuple[Path, VAE, str]) -> None:
@@ -228,6 +360,13 @@ def hostile_files(content: bytes) -> dict[str, bytes]:
 
     config = json.loads(header["__metadata__"]["config"])
     add("huge network", config=json.dumps({**config, "network": wide, "latent_dims": 256}))
+    # Few weights, and 17 GB for one image.
+    layer = {"channels": 1, "stride": 4, "transposed": True}
+    tall = {"kind": "layered", "encoder": [{"channels": 1}], "encoder_dense": [], "decoder_dense": [], "start": 1}
+    add("huge images inside", config=json.dumps({**config, "network": {**tall, "decoder": [layer] * 8}}))
+    add("mixture in a VAE without", config=json.dumps({**config, "prior": {"kind": "gaussian-mixture"}}))
+    add("impossible", config=json.dumps({**config, "likelihood": {"kind": "squared-error"}}))
+    add("many unknown settings", config=json.dumps({**config, **{f"{'x' * 90}{n}": n for n in range(5000)}}))
     add("wider than allowed", config=json.dumps({**config, "network": {**wide, "widths": [10**9]}}))
     add("latent dims", config=json.dumps({**config, "latent_dims": 10**12}))
     add("unknown setting", config=json.dumps({**config, "exec": "rm"}))

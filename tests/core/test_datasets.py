@@ -36,7 +36,7 @@ def test_pixels_and_labels_are_those_that_torchvision_reads(tmp_path: Path, mnis
 
 def test_the_standard_split_with_its_names(mnist: Data) -> None:
     assert mnist.train.images.shape == (60_000, 28, 28) and mnist.test.images.shape == (10_000, 28, 28)
-    assert mnist.image_size == (28, 28)
+    assert mnist.image_shape == (1, 28, 28)
     assert mnist.class_names == tuple("0123456789")
     assert (mnist.name, mnist.title) == ("mnist", "MNIST")
 

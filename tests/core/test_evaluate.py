@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 import pytest
 import torch
 from torch import distributions as td
+from training import TINY, finished, indices, pull
 
 from vae_studio.core import evaluate as evaluation
-from vae_studio.core.config import ConvolutionalConfig, MLPConfig, RunConfig
-from vae_studio.core.datasets import Data
-from vae_studio.core.evaluate import evaluate, evaluation_steps
+from vae_studio.core.config import (
+    BernoulliConfig,
+    ConvolutionalConfig,
+    LaplacePriorConfig,
+    MixtureConfig,
+    MLPConfig,
+    RunConfig,
+    SquaredErrorConfig,
+)
+from vae_studio.core.datasets import Data, load
+from vae_studio.core.evaluate import evaluate, evaluation_seed, evaluation_steps, fixed_binarisation, fixed_targets
 from vae_studio.core.events import Evaluation
-from vae_studio.core.model import VAE, build, to_float
+from vae_studio.core.model import VAE, build, standardised, to_float
+from vae_studio.core.step import Stepper
 
 MLP = RunConfig(network=MLPConfig(widths=(16,)), latent_dims=3, seed=1)
 CONVOLUTIONAL = RunConfig(network=ConvolutionalConfig(channels=(3, 4)), latent_dims=3, seed=1)
@@ -59,7 +70,8 @@ def test_figures_are_means_over_images_by_plain_loops(mnist: Data, config: RunCo
     assert found.kl == pytest.approx(np.mean(kls, axis=0).sum(), rel=1e-5)
     assert found.neg_elbo == pytest.approx(found.reconstruction + found.kl, rel=1e-12)
     assert found.kl > 1.0
-    assert found.active_units == (variance > 0.01).sum() == 2
+    assert found.active.tolist() == (variance > 0.01).tolist() == [True, True, False]
+    assert found.active_units == 2 and found.is_bound
 
 
 @pytest.mark.parametrize(("sigma", "active"), [(0.0999, 0), (0.1001, 1)])
@@ -75,7 +87,7 @@ def test_a_unit_is_active_when_its_mean_varies_by_more_than_a_hundredth(sigma: f
     images = torch.zeros(1000, 2, 2, dtype=torch.uint8)
     images[::2, 0, 0] = 255
     found = evaluate(model, images)
-    assert found.active_units == active
+    assert found.active_units == active and found.active.tolist() == [bool(active)]
     assert found.kl == pytest.approx(sigma**2 / 2, rel=1e-4)
 
 
@@ -138,6 +150,155 @@ def test_bf16_agrees_with_float32_to_a_hundredth(mnist: Data) -> None:
     *_, rough = evaluation_steps(model, images, torch.Generator().manual_seed(0), dtype=torch.bfloat16)
     assert rough.neg_elbo != exact.neg_elbo
     assert rough.neg_elbo == pytest.approx(exact.neg_elbo, rel=0.01)
+
+
+# Models of other kinds.
+
+
+@pytest.mark.parametrize(
+    ("posterior", "prior"), [("laplace", LaplacePriorConfig()), ("diagonal-gaussian", MixtureConfig(components=3))]
+)
+def test_without_a_closed_form_the_kl_is_that_of_the_samples(mnist: Data, posterior: str, prior: object) -> None:
+    """By plain loops over images, with two samples each."""
+    model, images = build(MLP.with_changes(posterior=posterior, prior=prior), (1, 28, 28)), mnist.test.images[:20]
+    found = evaluate(model, images, seed=4, samples=2)
+    generator = torch.Generator().manual_seed(4)
+    noises = [model.noise((20,), generator).double() for _ in range(2)]
+    double = copy.deepcopy(model).double().requires_grad_(False)
+    if posterior == "laplace":
+        wide = td.Independent(td.Laplace(torch.zeros(3, dtype=torch.float64), math.sqrt(0.5)), 1)
+    else:
+        parts = td.Independent(td.Normal(double.prior.means, double.prior.log_scales.exp()), 1)
+        wide = td.MixtureSameFamily(td.Categorical(logits=double.prior.logits), parts)
+    kls = []
+    for index, image in enumerate(images):
+        mean, rest = double.encoder(image.double().reshape(1, 1, 28, 28) / 255)[0].chunk(2)
+        narrow = td.Laplace(mean, rest.exp()) if posterior == "laplace" else td.Normal(mean, (rest / 2).exp())
+        for noise in noises:
+            z = mean + narrow.scale * noise[index]
+            kls.append((narrow.log_prob(z).sum() - wide.log_prob(z)).item())
+    assert found.kl == pytest.approx(np.mean(kls), rel=1e-4, abs=1e-5)
+    assert found.neg_elbo == pytest.approx(found.reconstruction + found.kl, rel=1e-12) and found.is_bound
+
+
+def test_what_is_reported_is_the_bound_whatever_was_optimised(mnist: Data) -> None:
+    """Other weights of the KL, free bits, more samples or the importance-weighted bound change no figure."""
+    images = mnist.test.images[:100]
+    wanted = evaluate(build(MLP, (1, 28, 28)), images)
+    for changes in ({"beta": 4.0, "free_bits": 2.0}, {"kl": "sampled", "samples": 7}, {"bound": "iwae", "samples": 5}):
+        found = evaluate(build(MLP.with_changes(**changes), (1, 28, 28)), images)
+        assert (found.neg_elbo, found.reconstruction, found.kl) == (wanted.neg_elbo, wanted.reconstruction, wanted.kl)
+
+
+@pytest.mark.parametrize("likelihood", [SquaredErrorConfig(), BernoulliConfig()], ids=["squared-error", "bernoulli"])
+def test_an_auto_encoder_has_an_error_and_no_bound(mnist: Data, likelihood: object) -> None:
+    """Its codes may have any scale: a dimension is active unless it varies by less than 0.0001."""
+    config = MLP.with_changes(model="autoencoder", likelihood=likelihood)
+    model, images = build(config, (1, 28, 28)), mnist.test.images[:600]
+    with torch.no_grad():
+        last = model.encoder[-1]
+        spread = model.encoder(to_float(images)).std(dim=0)
+        last.weight.mul_((torch.tensor([1.0, 3e-4, 3e-5]) / spread)[:, None])
+    found = evaluate(model, images, samples=2)
+    x = images.double().reshape(600, 784) / 255
+    with torch.no_grad():
+        double = copy.deepcopy(model).double()
+        mean = double.decoder(double.encoder(x.view(-1, 1, 28, 28))).sigmoid().view(600, 784).numpy()
+    x = x.numpy()
+    if isinstance(likelihood, SquaredErrorConfig):
+        errors = np.square(mean - x).sum(axis=1)
+    else:
+        errors = -(x * np.log(mean) + (1 - x) * np.log(1 - mean)).sum(axis=1)
+    assert found.reconstruction == pytest.approx(errors.mean(), rel=1e-5)
+    assert not found.is_bound and found.neg_elbo == found.reconstruction
+    assert found.kl == 0.0 and found.kl_per_dim.tolist() == [0.0] * 3
+    assert found.active.tolist() == [True, True, False]
+    # Standardising changes neither.
+    again = evaluate(standardised(model, images), images)
+    assert again.reconstruction == pytest.approx(found.reconstruction, rel=1e-5)
+    assert again.active.tolist() == found.active.tolist()
+
+
+# What the pixels stand for.
+
+PLAIN = MLP.with_changes(model="autoencoder", likelihood=SquaredErrorConfig())
+BINARISED = [BernoulliConfig(targets=targets) for targets in ("binarised-fresh", "binarised-once")]
+
+
+@pytest.mark.parametrize("likelihood", BINARISED, ids=["fresh", "once"])
+def test_configs_that_binarise_are_evaluated_on_one_draw_always_the_same(
+    mnist: Data, likelihood: BernoulliConfig
+) -> None:
+    config, images = MLP.with_changes(likelihood=likelihood), mnist.test.images[:500]
+    before = torch.random.get_rng_state()
+    one = fixed_targets(config, images, "test")
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(one, fixed_targets(config, images, "test"))
+    assert torch.equal(one, fixed_binarisation(config, images, "test"))
+    assert one.dtype == torch.uint8 and one.shape == images.shape and set(one.unique().tolist()) == {0, 255}
+    assert (one[images == 0] == 0).all() and (one[images == 255] == 255).all()
+    # Both splits, and other seeds, are other draws; other settings, and fewer images, the same.
+    assert not torch.equal(one, fixed_targets(config, images, "train"))
+    assert not torch.equal(one, fixed_targets(config.with_changes(seed=2), images, "test"))
+    assert torch.equal(one, fixed_targets(config.with_changes(epochs=7, latent_dims=9), images, "test"))
+    grey = images.double().mean().item()
+    error = (images.double() / 255 * (1 - images.double() / 255)).sum().sqrt().item() * 255 / images.numel()
+    assert one.double().mean().item() == pytest.approx(grey, abs=5 * error)
+
+
+def test_grey_targets_stay_as_they_are(mnist: Data) -> None:
+    images = mnist.test.images[:50]
+    for config in (MLP, PLAIN):
+        assert fixed_targets(config, images, "test") is images
+    # And can be binarised all the same, for figures that need black and white.
+    assert set(fixed_binarisation(MLP, images, "test").unique().tolist()) == {0, 255}
+
+
+class Watched:
+    """The batches that training steps were given, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.batches: list[torch.Tensor] = []
+        step = Stepper.step
+
+        def watched(stepper: Stepper, images: torch.Tensor, rate: float, beta: float) -> None:
+            self.batches.append(images.cpu().clone())
+            step(stepper, images, rate, beta)
+
+        monkeypatch.setattr(Stepper, "step", watched)
+
+
+def test_training_images_binarised_once_are_the_fixed_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = TINY.with_changes(
+        data={"limit": 100}, likelihood=BernoulliConfig(targets="binarised-once"), batch_size=50, seed=3
+    )
+    watched = Watched(monkeypatch)
+    pull(config)
+    fixed = fixed_targets(config, load(config.data, config.seed).train.images, "train")
+    assert len(watched.batches) == 4
+    for epoch in (watched.batches[:2], watched.batches[2:]):
+        assert sorted(indices(torch.cat(epoch), fixed)) == list(range(100))
+
+
+def test_training_images_binarised_freshly_reach_the_step_in_grey(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = TINY.with_changes(
+        data={"limit": 100}, likelihood=BernoulliConfig(targets="binarised-fresh"), batch_size=50, seed=3
+    )
+    watched = Watched(monkeypatch)
+    pull(config)
+    grey = load(config.data, config.seed).train.images
+    assert sorted(indices(torch.cat(watched.batches[:2]), grey)) == list(range(100))
+
+
+@pytest.mark.parametrize("likelihood", BINARISED, ids=["fresh", "once"])
+def test_a_runs_last_figures_are_over_the_fixed_test_images(likelihood: BernoulliConfig) -> None:
+    config = TINY.with_changes(data={"limit": 100}, likelihood=likelihood, batch_size=50, epochs=1, seed=3)
+    data = load(config.data, config.seed)
+    last = finished(pull(config, data))
+    targets = fixed_targets(config, data.test.images, "test")
+    again = evaluate(last.model, targets, seed=evaluation_seed(config))
+    assert last.evaluation.neg_elbo == pytest.approx(again.neg_elbo, rel=1e-6)
+    assert last.evaluation.active.tolist() == again.active.tolist()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -16,7 +16,15 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 import vae_studio
 from vae_studio.core.checkpoint import load_model
-from vae_studio.core.config import DataConfig, MLPConfig, RunConfig
+from vae_studio.core.config import (
+    BernoulliConfig,
+    DataConfig,
+    GaussianConfig,
+    MixtureConfig,
+    MLPConfig,
+    RunConfig,
+    SquaredErrorConfig,
+)
 from vae_studio.core.datasets import Data
 from vae_studio.core.devices import DeviceError
 from vae_studio.core.errors import UserError
@@ -36,6 +44,7 @@ CONFIG = RunConfig(
     device="cpu",
     precision="float32",
 )
+FIGURES = ("neg_elbo", "reconstruction", "kl", "kl_per_dim", "active_units", "active")
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +54,13 @@ def data(mnist: Data) -> Data:
     return Data("mnist", "MNIST", train, test, mnist.class_names)
 
 
-def ran(data: Data, folder: Path, tell: Callable[[Event], list] = lambda _: []) -> list[Event]:
+def ran(
+    data: Data, folder: Path, tell: Callable[[Event], list] = lambda _: [], config: RunConfig = CONFIG
+) -> list[Event]:
     """All events of a run; `tell` may answer each with commands."""
     commands: queue.SimpleQueue = queue.SimpleQueue()
     seen = []
-    for event in record(CONFIG, data, folder, commands, command="vae-studio train --seed 11"):
+    for event in record(config, data, folder, commands, command="vae-studio train --seed 11"):
         seen.append(event)
         for command in tell(event):
             commands.put(command)
@@ -118,7 +129,9 @@ def test_the_figures_are_those_of_the_saved_weights(finished_run: tuple[list[Eve
     assert card["kl"] == pytest.approx(float(kl.sum()), abs=1e-3)
     assert card["reconstruction"] == pytest.approx(np.mean(draws), abs=8 * np.std(draws) + 0.01)
     assert card["neg_elbo"] == pytest.approx(card["reconstruction"] + card["kl"], abs=2e-4)
-    assert card["active_units"] == int((mean.var(dim=0) > 0.01).sum())
+    assert card["active"] == (mean.var(dim=0) > 0.01).tolist()
+    assert card["active_units"] == sum(card["active"])
+    assert card["unit"] == "nats per image, expected over binarisations"
 
 
 def test_a_stopped_run_keeps_its_model(data: Data, tmp_path: Path) -> None:
@@ -128,8 +141,52 @@ def test_a_stopped_run_keeps_its_model(data: Data, tmp_path: Path) -> None:
     assert 1 <= finished.step < 30
     assert (saved.card["ended"], saved.card["steps"]) == ("stopped", finished.step)
     assert saved.card["epochs"] == round(finished.step / 10, 3)
-    assert [saved.card[key] for key in ("neg_elbo", "reconstruction", "kl", "kl_per_dim", "active_units")] == [None] * 5
+    assert [saved.card[key] for key in FIGURES] == [None] * 6
     assert_same(load_model(saved.path).model, finished.model)
+
+
+@pytest.mark.parametrize(
+    "likelihood", [SquaredErrorConfig(), BernoulliConfig()], ids=lambda likelihood: likelihood.kind
+)
+def test_the_card_of_an_auto_encoder_has_an_error_and_no_bound(data: Data, tmp_path: Path, likelihood: object) -> None:
+    config = CONFIG.with_changes(model="autoencoder", likelihood=likelihood)
+    saved = ran(data, tmp_path, config=config)[-1]
+    card = saved.card
+    assert [card[key] for key in ("neg_elbo", "kl", "kl_per_dim")] == [None] * 3
+    assert card["active"] == [True] * 3 and card["active_units"] == 3
+    model = load_model(saved.path).model
+    x = data.test.images[:, None].double() / 255
+    with torch.no_grad():
+        logits = model.double().decoder(model.encoder(x))
+    if isinstance(likelihood, SquaredErrorConfig):
+        error = (logits.sigmoid() - x).square().sum() / len(x)
+        assert card["unit"] == "squared error per image, summed over pixels"
+    else:
+        error = binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+        assert card["unit"] == "nats per image, expected over binarisations"
+    assert card["reconstruction"] == pytest.approx(error.item(), rel=1e-4)
+    assert json.loads((tmp_path / "model.json").read_text("utf-8")) == card
+
+
+@pytest.mark.parametrize(
+    ("changes", "unit"),
+    [
+        ({"likelihood": BernoulliConfig(targets="binarised-fresh")}, "nats per binarised image"),
+        ({"likelihood": GaussianConfig()}, "nats per image, density of grey values in [0, 1]"),
+        (
+            {"prior": MixtureConfig(components=3), "posterior": "full-gaussian"},
+            "nats per image, expected over binarisations",
+        ),
+        ({"bound": "iwae", "samples": 4, "beta": 2.0}, "nats per image, expected over binarisations"),
+    ],
+)
+def test_the_card_says_what_its_numbers_mean(data: Data, tmp_path: Path, changes: dict, unit: str) -> None:
+    saved = ran(data, tmp_path, config=CONFIG.with_changes(**changes))[-1]
+    card = saved.card
+    assert card["unit"] == unit
+    assert card["neg_elbo"] == pytest.approx(card["reconstruction"] + card["kl"], abs=2e-4)
+    assert all(type(active) is bool for active in card["active"]) and len(card["active"]) == 3
+    assert load_model(saved.path).card == card
 
 
 def test_a_diverged_run_keeps_finite_weights(data: Data, tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ import torch
 from training import TINY, Clock, digest, eager_clock, figures, finished, indices, of_kind, pull, weights
 
 from vae_studio.core import devices, model, step, train
-from vae_studio.core.config import PRESETS, ConvolutionalConfig, DataConfig, RunConfig
+from vae_studio.core.config import ConvolutionalConfig, DataConfig, RunConfig
 from vae_studio.core.datasets import Data, load
 from vae_studio.core.devices import DeviceError
 from vae_studio.core.evaluate import evaluate
 from vae_studio.core.events import Evaluated, Finished, Progress, Snapshot, Started, Stop
+from vae_studio.core.presets import PRESETS
 
 FOUND = [info.choice for info in devices.available()]
 EXAMPLE = PRESETS["pytorch-example"].config.with_changes(epochs=1, data=DataConfig(limit=6000), precision="float32")
@@ -205,7 +206,8 @@ def test_what_progress_holds_is_never_written_again() -> None:
 
     def keep(event: object) -> None:
         if isinstance(event, Progress):
-            kept.extend((array, array.copy()) for array in (event.reconstruction, event.kl, event.kl_per_dim))
+            arrays = (event.reconstruction, event.kl, event.objective, event.kl_per_dim)
+            kept.extend((array, array.copy()) for array in arrays)
 
     pull(TINY, tell=keep, clock=eager_clock())
     assert len(kept) > 100 and all(np.array_equal(array, copy) for array, copy in kept)

@@ -10,7 +10,22 @@ from itertools import islice
 import numpy as np
 import torch
 
-from vae_studio.core.config import DataConfig, MLPConfig, RunConfig
+from vae_studio.core.config import (
+    BernoulliConfig,
+    ContinuousBernoulliConfig,
+    ConvolutionalConfig,
+    DataConfig,
+    GaussianConfig,
+    LaplaceConfig,
+    LaplacePriorConfig,
+    LayerConfig,
+    LayeredConfig,
+    MixtureConfig,
+    MLPConfig,
+    ResidualConfig,
+    RunConfig,
+    SquaredErrorConfig,
+)
 from vae_studio.core.datasets import Data, load
 from vae_studio.core.events import Command, Event, Finished, Progress
 from vae_studio.core.train import train
@@ -25,6 +40,50 @@ TINY = RunConfig(
     device="cpu",
     precision="float32",
 )
+
+# Each posterior, prior, likelihood, network and objective at least once, and a few of their combinations.
+_PARTS = {
+    "beta": {"beta": 0.5},
+    "free bits": {"free_bits": 2.0, "beta": 2.0},
+    "free bits, sampled": {"free_bits": 1.0, "kl": "sampled", "samples": 2},
+    "several samples": {"samples": 3},
+    "sampled KL": {"kl": "sampled", "samples": 2},
+    "importance-weighted": {"bound": "iwae", "samples": 5},
+    "importance-weighted, tempered": {"bound": "iwae", "samples": 3, "beta": 2.0, "prior": MixtureConfig(components=2)},
+    "full covariance": {"posterior": "full-gaussian"},
+    "full covariance, mixture": {"posterior": "full-gaussian", "prior": MixtureConfig(components=4), "samples": 2},
+    "full covariance, Laplace": {"posterior": "full-gaussian", "prior": LaplacePriorConfig()},
+    "mixture": {"prior": MixtureConfig(components=4)},
+    "Laplace": {"posterior": "laplace", "prior": LaplacePriorConfig(), "likelihood": LaplaceConfig()},
+    "Laplace posterior": {"posterior": "laplace"},
+    "Laplace prior": {"prior": LaplacePriorConfig()},
+    "Laplace pixels": {"likelihood": LaplaceConfig(scale="per-pixel", mean="linear")},
+    "fixed scale": {"likelihood": GaussianConfig(scale="fixed", width=0.3)},
+    "learned scale": {"likelihood": GaussianConfig(scale="learned", width=0.3), "output_bias": "data-mean"},
+    "scale for each pixel": {"likelihood": GaussianConfig(scale="per-pixel", width=0.3)},
+    "linear mean": {"likelihood": GaussianConfig(scale="fixed", width=0.3, mean="linear")},
+    "continuous": {"likelihood": ContinuousBernoulliConfig()},
+    "binarised fresh": {"likelihood": BernoulliConfig(targets="binarised-fresh"), "output_bias": "data-mean"},
+    "binarised once": {"likelihood": BernoulliConfig(targets="binarised-once")},
+    "linear network": {"network": MLPConfig(widths=())},
+    "convolutional": {"network": ConvolutionalConfig(channels=(4, 8), dense=(16,)), "likelihood": GaussianConfig()},
+    "residual": {"network": ResidualConfig(channels=(4,), dense=(16,)), "initialisation": "normal"},
+    "layered": {
+        "network": LayeredConfig(
+            encoder=(LayerConfig(channels=4, stride=2),),
+            encoder_dense=(),
+            decoder_dense=(8,),
+            start=4,
+            decoder=(LayerConfig(channels=4, stride=2, transposed=True), LayerConfig()),
+        ),
+        "likelihood": LaplaceConfig(scale="per-pixel"),
+    },
+    "decayed": {"weight_decay": 0.1, "adam_eps": 1e-4, "schedule": "burda", "kl_warm_up": 0.5, "kl_cycles": 2},
+    "auto-encoder": {"model": "autoencoder", "likelihood": SquaredErrorConfig()},
+    "auto-encoder, cross-entropy": {"model": "autoencoder", "network": ConvolutionalConfig(channels=(4,), dense=(16,))},
+    "auto-encoder, binarised": {"model": "autoencoder", "likelihood": BernoulliConfig(targets="binarised-once")},
+}
+KINDS = {name: TINY.with_changes(learning_rate=5e-3, **parts) for name, parts in _PARTS.items()}
 
 
 class Clock:

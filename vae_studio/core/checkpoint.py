@@ -100,9 +100,9 @@ def _rebuild(path: Path, content: bytes) -> LoadedModel:
         card = json.loads(metadata["card"])
         if len(image_shape) != 3 or min(image_shape) < 1 or math.prod(image_shape) > _MAX_PIXELS:
             raise ModelFileError(f"its image shape {image_shape} makes no sense")
-        if image_shape[0] != 1:
-            raise ModelFileError("its images are not grey")
-        if not isinstance(card, dict) or not _figures_make_sense(card, config.latent_dims):
+        if image_shape[0] not in (1, 3):
+            raise ModelFileError(f"its images have {image_shape[0]} channels, not 1 (grey) or 3 (colour)")
+        if not isinstance(card, dict) or not _figures_make_sense(card, config):
             raise ModelFileError("its card makes no sense")
         model = skeleton(config, image_shape)
     except (ConfigError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
@@ -122,15 +122,35 @@ def _rebuild(path: Path, content: bytes) -> LoadedModel:
     return LoadedModel(path, model.requires_grad_(False).eval(), card, metadata["sha256"])
 
 
-def _figures_make_sense(card: dict[str, Any], latent_dims: int) -> bool:
-    """Whether a card's figures are what they should be: all absent, or all finite numbers and of the right count."""
-    kl_per_dim = card.get("kl_per_dim")
-    figures = [card.get(name) for name in ("neg_elbo", "reconstruction", "kl", "active_units")]
-    if kl_per_dim is None and figures == [None] * len(figures):
+def _figures_make_sense(card: dict[str, Any], config: RunConfig) -> bool:
+    """Whether a card's figures are what they should be: all absent, or all finite numbers and of the right count.
+
+    An auto-encoder has no bound and no KL, so that these are absent. Older cards do not say which units are active.
+    """
+    names = ("reconstruction", "active_units", "active", "neg_elbo", "kl", "kl_per_dim")
+    reconstruction, active_units, active, *bound = figures = [card.get(name) for name in names]
+    if figures == [None] * len(figures):
         return True
-    if not isinstance(kl_per_dim, list) or len(kl_per_dim) != latent_dims:
+    numbers = [reconstruction]
+    if config.model == "autoencoder":
+        if bound != [None] * 3:
+            return False
+    else:
+        neg_elbo, kl, kl_per_dim = bound
+        if not isinstance(kl_per_dim, list) or len(kl_per_dim) != config.latent_dims:
+            return False
+        numbers += [neg_elbo, kl, *kl_per_dim]
+    if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
         return False
-    return all(type(number) in (int, float) and math.isfinite(number) for number in (*figures, *kl_per_dim))
+    if type(active_units) is not int or not 0 <= active_units <= config.latent_dims:
+        return False
+    if active is None:
+        return True
+    return (
+        isinstance(active, list)
+        and [type(one) for one in active] == [bool] * config.latent_dims
+        and (sum(active) == active_units)
+    )
 
 
 def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:

@@ -33,7 +33,7 @@ class DataError(UserError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
-    """Grey images, uint8 (n, H, W), and their labels, uint8 (n,), on the CPU."""
+    """Images, uint8 (n, H, W) in grey or (n, H, W, C), and their labels, uint8 (n,), on the CPU."""
 
     images: torch.Tensor
     labels: torch.Tensor
@@ -56,8 +56,10 @@ class Data:
     class_names: tuple[str, ...]
 
     @property
-    def image_size(self) -> tuple[int, int]:
-        return tuple(self.train.images.shape[1:])
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        height, width, *channels = self.train.images.shape[1:]
+        return (*channels, height, width) if channels else (1, height, width)
 
     def fingerprint(self) -> str:
         """SHA-256 over the pixels and labels of both splits, as hexadecimal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,10 +11,11 @@ from torch import Tensor
 from vae_studio.core import devices
 from vae_studio.core.config import RunConfig
 from vae_studio.core.events import Evaluation
-from vae_studio.core.model import VAE, to_float
+from vae_studio.core.model import VAE, binarise, to_float
 from vae_studio.core.objective import terms
 
 ACTIVE_VARIANCE = 0.01
+_STILL = 1e-8
 _BATCH = 500
 
 
@@ -22,34 +24,50 @@ def evaluation_steps(
 ) -> Iterator[float | Evaluation]:
     """Evaluate in pieces: yields the fraction done (0 to 1) after each batch, and the Evaluation last.
 
-    `images` uint8 (n, H, W) lie on the model's device, as does `generator`, which draws the posterior samples
-    (`samples` an image). Active units are dimensions with Var_x(E_q[z]) > 0.01 (Burda et al. 2016,
-    arXiv 1509.00519, section 5).
+    `images` uint8 lie on the model's device, as does `generator`, which draws the posterior samples (`samples` an
+    image). They are taken as they are: see `fixed_targets`. The KL is the closed form where there is one, whatever was
+    optimised. Active units are dimensions with Var_x(E_q[z]) > 0.01 (Burda et al. 2016, arXiv 1509.00519, section 5);
+    of an auto-encoder, whose codes have any scale, those that vary at all.
     """
-    total = torch.zeros(1 + model.latent_dims, dtype=torch.float64)
+    total = torch.zeros(2 + model.latent_dims, dtype=torch.float64)
     means = []
     for start in range(0, len(images), _BATCH):
         x = to_float(images[start : start + _BATCH])
         with torch.no_grad(), devices.autocast(model.device, dtype):
             for _ in range(samples):
-                noise = torch.randn(len(x), model.latent_dims, device=model.device, generator=generator)
-                parts = terms(model, x, noise)
+                noise = model.noise((len(x),), generator)
+                parts = terms(model, x, noise, sampled=not model.config.closed_form_exists)
                 total[0] += parts.reconstruction.cpu().double().sum()
-                total[1:] += parts.kl_per_dim.cpu().double().sum(dim=0)
+                total[1] += parts.kl.cpu().double().sum()
+                total[2:] += parts.kl_per_dim.cpu().double().sum(dim=0)
         means.append(parts.posterior.mean.cpu())
         yield min(1.0, (start + _BATCH) / len(images))
     average = total / (len(images) * samples)
     variance = torch.cat(means).var(dim=0, correction=0)
-    kl_per_dim = average[1:].float().numpy()
-    reconstruction, kl = float(average[0]), float(average[1:].sum())
+    reconstruction, kl = float(average[0]), float(average[1])
     yield Evaluation(
         images=len(images),
         neg_elbo=reconstruction + kl,
         reconstruction=reconstruction,
         kl=kl,
-        kl_per_dim=kl_per_dim,
-        active_units=int((variance > ACTIVE_VARIANCE).sum()),
+        kl_per_dim=average[2:].float().numpy(),
+        active=(variance > (ACTIVE_VARIANCE if model.is_vae else _STILL)).numpy(),
+        is_bound=model.is_vae,
     )
+
+
+def fixed_targets(config: RunConfig, images: Tensor, split: Literal["train", "test"]) -> Tensor:
+    """Images uint8 as they are evaluated: for configs that binarise, one draw by the config's seed, always the same.
+
+    Of training images this is the draw that *binarised-once* trains on.
+    """
+    return images if config.targets == "grey" else fixed_binarisation(config, images, split)
+
+
+def fixed_binarisation(config: RunConfig, images: Tensor, split: Literal["train", "test"]) -> Tensor:
+    """One draw of black and white for grey uint8 images, by the config's seed, the same on every device."""
+    seed = config.seed + {"train": 6, "test": 7}[split]
+    return binarise(images.cpu(), torch.Generator().manual_seed(seed)).to(images.device)
 
 
 def evaluation_seed(config: RunConfig) -> int:

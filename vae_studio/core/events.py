@@ -11,14 +11,24 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Figures over a set of images, in nats per image; positive is bad. `kl_per_dim` has shape (latent_dims,)."""
+    """Figures over a set of images, in nats per image; positive is bad. `kl_per_dim` has shape (latent_dims,).
+
+    Of a deterministic auto-encoder only `reconstruction` means something: `is_bound` is False, its KL is 0 and its
+    `neg_elbo` the reconstruction error. `active` (latent_dims,) says which dimensions the code uses.
+    """
 
     images: int
     neg_elbo: float
     reconstruction: float
     kl: float
     kl_per_dim: np.ndarray
-    active_units: int
+    active: np.ndarray
+    is_bound: bool = True
+
+    @property
+    def active_units(self) -> int:
+        """How many latent dimensions are active."""
+        return int(self.active.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,8 @@ class Started:
 class Progress:
     """Where training is. Arrays hold one value per step since the last Progress, means over the batch in nats.
 
-    `steps` (n,) int64 counts from 1; `reconstruction` and `kl` (n,) float32; −ELBO is their sum, whatever β is.
+    `steps` (n,) int64 counts from 1; `reconstruction` and `kl` (n,) float32; −ELBO is their sum, whatever is
+    optimised; `objective` (n,) is what is.
     `kl_per_dim` (latent_dims,) is the mean over those steps, or of the last steps known when n is 0.
     `learning_rate` and `beta` are the values in force; `seconds_left` is None until it can be estimated.
     """
@@ -48,6 +59,7 @@ class Progress:
     steps: np.ndarray
     reconstruction: np.ndarray
     kl: np.ndarray
+    objective: np.ndarray
     kl_per_dim: np.ndarray
     learning_rate: float
     beta: float

@@ -44,8 +44,12 @@ def record(
 
 
 def card(finished: Finished, started: Started, config: RunConfig, data: Data, command: str) -> dict[str, Any]:
-    """What people want to know of a trained model: how it was made, and its figures on test images in nats."""
+    """What people want to know of a trained model: how it was made, and its figures on test images in `unit`.
+
+    All figures are None where the run was not evaluated; those of the bound and the KL also where there are none.
+    """
     figures = finished.evaluation
+    bound = figures if figures and figures.is_bound else None
     return {
         "preset": config.preset,
         "command": command,
@@ -61,12 +65,13 @@ def card(finished: Finished, started: Started, config: RunConfig, data: Data, co
         "ended": finished.reason,
         "changes": [{"step": change.step, change.setting: change.value} for change in finished.changes],
         "seed": config.seed,
-        "neg_elbo": figures and round(figures.neg_elbo, 4),
+        "neg_elbo": bound and round(bound.neg_elbo, 4),
         "reconstruction": figures and round(figures.reconstruction, 4),
-        "kl": figures and round(figures.kl, 4),
-        "kl_per_dim": figures and [round(float(kl), 4) for kl in figures.kl_per_dim],
+        "kl": bound and round(bound.kl, 4),
+        "kl_per_dim": bound and [round(float(kl), 4) for kl in bound.kl_per_dim],
         "active_units": figures and figures.active_units,
-        "unit": "nats per image, mean over the test images, expected over binarisations",
+        "active": figures and figures.active.tolist(),
+        "unit": config.unit,
         "parameters": started.parameters,
         "seconds": round(finished.seconds, 1),
         "device": started.device,

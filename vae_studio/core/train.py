@@ -15,7 +15,7 @@ from torch import Tensor
 from vae_studio.core import devices
 from vae_studio.core.config import ConfigError, RunConfig
 from vae_studio.core.datasets import Data
-from vae_studio.core.evaluate import evaluation_seed, evaluation_steps
+from vae_studio.core.evaluate import evaluation_seed, evaluation_steps, fixed_targets
 from vae_studio.core.events import (
     Change,
     Command,
@@ -30,8 +30,8 @@ from vae_studio.core.events import (
     Started,
     Stop,
 )
-from vae_studio.core.model import VAE, all_finite, build, count_parameters
-from vae_studio.core.step import Stepper, beta_factor, rate_factor
+from vae_studio.core.model import VAE, all_finite, build, count_parameters, standardised, to_float
+from vae_studio.core.step import Figures, Stepper, beta_factor, rate_factor
 
 PROGRESS_SECONDS = 0.05
 SNAPSHOT_SECONDS = 0.08
@@ -88,7 +88,10 @@ class _Run:
         self.finite = True
         self.evaluation: Evaluation | None = None
         try:
-            self.model = build(config, (1, *data.image_size))
+            # By the codes of these an auto-encoder's latent space is scaled.
+            self.codes = fixed_targets(config, data.train.images[:: max(1, len(data.train) // 1000)], "train")
+            mean = to_float(data.train.images).mean(dim=0) if config.output_bias == "data-mean" else None
+            self.model = build(config, data.image_shape, mean)
             self.healthy = self.frozen()
         except (RuntimeError, MemoryError) as error:
             if devices.is_out_of_memory(error):
@@ -97,7 +100,8 @@ class _Run:
 
     def frozen(self) -> VAE:
         """The model as it is now, for others to keep."""
-        return self.model.frozen().to(devices.for_display(self.device))
+        model = self.model.frozen() if self.model.is_vae else standardised(self.model, self.codes.to(self.model.device))
+        return model.to(devices.for_display(self.device))
 
     def now(self) -> float:
         """Seconds of the clock that this run has had for itself."""
@@ -134,8 +138,11 @@ class _Run:
             model.to(memory_format=torch.channels_last)
         self.stepper = Stepper(model, config, self.dtype)
         self.order = torch.Generator(self.device).manual_seed(config.seed + 1)
-        self.train_images = data.train.images.to(self.device)
-        self.test_images = data.test.images.to(self.device)
+        train_images = data.train.images
+        if config.targets == "binarised-once":
+            train_images = fixed_targets(config, train_images, "train")
+        self.train_images = train_images.to(self.device)
+        self.test_images = fixed_targets(config, data.test.images, "test").to(self.device)
         # Small training sets are evaluated on fewer test images, chosen once at random, so that their curves still have
         # many points, all over the same images.
         count = max(1000, len(data.train) // 6)
@@ -181,26 +188,27 @@ class _Run:
         due = force or self.step == 1 or self.stepper.full
         if not due and self.now() - self.last_progress < PROGRESS_SECONDS:
             return
-        loss, reconstruction, kl_per_dim = self.stepper.drain()
-        self.finite = self.finite and bool(loss.isfinite().all())
-        if len(kl_per_dim):
-            self.kl_per_dim = kl_per_dim.mean(dim=0).numpy()
+        figures = self.stepper.drain()
+        self.finite = self.finite and bool(figures.loss.isfinite().all())
+        if len(figures.loss):
+            self.kl_per_dim = figures.kl_per_dim.mean(dim=0).numpy()
         self.last_progress = self.now()
         self.marks.append((self.last_progress, self.step))
-        yield self.progress(reconstruction, kl_per_dim.sum(dim=1))
+        yield self.progress(figures)
         if self.finite and (force or self.now() >= self.next_snapshot):
             yield from self.snapshot()
 
-    def progress(self, reconstruction: Tensor, kl: Tensor) -> Progress:
+    def progress(self, figures: Figures) -> Progress:
         (first_time, first_step), (last_time, last_step) = self.marks[0], self.marks[-1]
         speed = (last_step - first_step) / (last_time - first_time) if last_time > first_time else 0.0
         return Progress(
             step=self.step,
             total_steps=self.total_steps,
             epoch=self.step / self.steps_per_epoch,
-            steps=np.arange(self.step - len(kl) + 1, self.step + 1),
-            reconstruction=reconstruction.numpy(),
-            kl=kl.numpy(),
+            steps=np.arange(self.step - len(figures.loss) + 1, self.step + 1),
+            reconstruction=figures.reconstruction.numpy(),
+            kl=figures.kl.numpy(),
+            objective=figures.loss.numpy(),
             kl_per_dim=self.kl_per_dim,
             learning_rate=self.rate_in_force,
             beta=self.beta_in_force,
