@@ -1,0 +1,372 @@
+"""Estimates of log p(x) and of what z tells of x: slow, so made in pieces that can be watched and given up.
+
+Each `…_steps` yields the fraction done (0 to 1) as it goes, and its result last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from vae_studio.core.config import RunConfig
+from vae_studio.core.distributions import Bernoulli, ContinuousBernoulli, Gaussian, Laplace
+from vae_studio.core.evaluate import evaluation_seed, evaluation_steps, fixed_binarisation, fixed_targets
+from vae_studio.core.events import Evaluation
+from vae_studio.core.figures import (
+    MEMORY,
+    NAIVE_IMAGES,
+    NAIVE_MOST,
+    SUBSET,
+    Bound,
+    EvaluationRequest,
+    Information,
+    LogLikelihood,
+    Naive,
+    NaivePoint,
+    Report,
+)
+from vae_studio.core.model import VAE, to_float
+
+_BOUNDS = (1, 5, 50, 500, 5000, 50_000)
+_SHARED_IN_TWO_DIMENSIONS = 20  # points of the prior for each of an image's own, where so many cover the plane
+_GROUPS = 32  # of the shared points, whose differences tell how far these lead all images astray together
+_TEMPORARIES = 6  # copies of a decoded image that its log-density takes, and of a weight that its sums take
+_ENCODED = 500  # images at a time
+_PAIRED = 100  # images that are compared at a time with latent points, where each pair takes many numbers
+_MOST_ROWS = 2500  # a processor works fastest on what its cache holds, and more would make cancelling slow
+
+
+def report_steps(model: VAE, images: Tensor, request: EvaluationRequest) -> Iterator[float | Report]:
+    """Everything a request asks for, on grey or colour images uint8 of its split.
+
+    Yields fractions, and a Report each time a part of it is there, the whole one last.
+    """
+    config = model.config
+    seed = evaluation_seed(config) if request.seed is None else request.seed
+    images = images.to(model.device)
+    targets = fixed_targets(config, images, request.split)
+    wants = [1.0, 2.0, 20.0 * bool(request.samples), 10.0 * bool(request.samples and request.naive)]
+    wants = wants if model.is_vae else wants[:1]
+    ends = [sum(wants[: i + 1]) / sum(wants) for i in range(len(wants))]
+
+    def share(index: int, fraction: float) -> float:
+        start = ends[index - 1] if index else 0.0
+        return start + fraction * (ends[index] - start)
+
+    report = None
+    generator = torch.Generator(model.device).manual_seed(seed)
+    for item in evaluation_steps(model, targets, generator, samples=request.posterior_samples):
+        if isinstance(item, Evaluation):
+            report = Report(request.split, item)
+        else:
+            yield share(0, item)
+    if not model.is_vae:
+        yield replace(report, why_not="An auto-encoder has no distribution of images, so that no image has a p(x).")
+        return
+    yield report
+    for item in information_steps(model, targets, _seeded(model, seed + 1), memory=request.memory):
+        if isinstance(item, Information):
+            report = replace(report, information=item)
+            yield report
+        else:
+            yield share(1, item)
+    if not request.samples:
+        return
+    black_and_white = likelihood_targets(config, images, request.split)
+    chosen = subset(len(images), request.images, seed)
+    settings = {"samples": request.samples, "memory": request.memory, "of_images": len(images)}
+    part = black_and_white[chosen.to(images.device)]
+    for item in log_likelihood_steps(model, part, _seeded(model, seed + 2), **settings):
+        if isinstance(item, LogLikelihood):
+            report = replace(report, likelihood=item)
+            yield report
+        else:
+            yield share(2, item)
+    if request.naive:
+        part = part[:NAIVE_IMAGES]
+        for item in log_likelihood_steps(model, part, _seeded(model, seed + 2), **settings):
+            if isinstance(item, LogLikelihood):
+                same = item
+            else:
+                yield share(3, 0.4 * item)
+        for item in naive_steps(model, part, _seeded(model, seed + 3), memory=request.memory):
+            if isinstance(item, Naive):
+                yield replace(report, naive=replace(item, nll=same.nll))
+            else:
+                yield share(3, 0.4 + 0.6 * item)
+
+
+def default_images(model: VAE) -> int | None:
+    """Over how many images the log-likelihood is estimated unless said otherwise: all on a GPU, 500 elsewhere."""
+    return None if model.device.type == "cuda" else SUBSET
+
+
+def likelihood_targets(config: RunConfig, images: Tensor, split: str) -> Tensor:
+    """Images uint8 as the log-likelihood takes them: a Bernoulli's must be black or white, whatever it was trained on.
+
+    For grey targets −log p(x|z) is a mean over binarisations, and the log of a mean is no mean of logs.
+    """
+    return fixed_binarisation(config, images, split) if config.likelihood.kind == "bernoulli" else images
+
+
+def subset(count: int, wanted: int | None, seed: int) -> Tensor:
+    """Indices of `wanted` random ones of `count` images, or of all in their order."""
+    if wanted is None or wanted >= count:
+        return torch.arange(count)
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:wanted]
+
+
+@torch.no_grad()
+def log_likelihood_steps(
+    model: VAE,
+    images: Tensor,
+    generator: torch.Generator,
+    *,
+    samples: int,
+    memory: int = MEMORY,
+    of_images: int | None = None,
+) -> Iterator[float | LogLikelihood]:
+    """log p(x) by importance sampling for images uint8 on the model's device, in float32.
+
+    K = `samples` points z of each image come from its own q(z|x), and give the bounds log (1/K) Σ p(x|z) p(z) / q(z|x).
+    The likelihood takes besides them points of the prior that all images share, weighed against the mixture of both
+    (the balance heuristic, Veach & Guibas 1995; Owen & Zhou 2000): an encoder that settles on one of several
+    explanations of an image would else leave the others out, and no number of its samples would tell. Besides the
+    images, about `memory` bytes are used at a time, by batches of images and, where one image alone needs more, of
+    samples. `of_images` says of how many images these are a random subset.
+    """
+    x = to_float(images)
+    outputs = torch.cat([model.encoder(part).float() for part in x.split(_ENCODED)])
+    shared = samples * (_SHARED_IN_TWO_DIMENSIONS if model.latent_dims <= 2 else 1)
+    log_shares = math.log(samples / (samples + shared)), math.log(shared / (samples + shared))
+    groups = [_Sums(len(x), x.device) for _ in range(min(_GROUPS, shared))]
+    done, a_time = 0, _pair_rows(model, len(x), memory)
+    while done < shared:
+        z = model.sample_prior(min(a_time, shared - done), generator)
+        ratio = model.prior.log_prob(z).unsqueeze(1) - _log_posteriors(model, outputs, z)
+        # Of p(x|z) p(z) / (share · q + share · p), with p(z) taken out above and below.
+        mixture = torch.logaddexp(log_shares[0] - ratio, torch.full_like(ratio, log_shares[1]))
+        log_weights = _log_likelihoods(model, z, x) - _double(mixture)
+        for index, group in enumerate(groups):
+            group.add(log_weights[(index - done) % len(groups) :: len(groups)])
+        done += len(z)
+        yield 0.2 * done / shared
+
+    own, rows = _Sums(len(x), x.device), _rows(model, memory)
+    a_time = max(1, min(len(x), rows // samples))
+    found = []
+    for start in range(0, len(x), a_time):
+        part = x[start : start + a_time]
+        posterior = model.posterior(outputs[start : start + a_time])
+        weights, of_mixture = [], []
+        for done in range(0, samples, rows):
+            z = posterior.sample(model.noise((min(rows, samples - done), len(part)), generator))
+            ratio = model.prior.log_prob(z) - posterior.log_prob(z)
+            weight = _double(model.decode(z).log_prob(part) + ratio)
+            mixture = torch.logaddexp(torch.full_like(ratio, log_shares[0]), log_shares[1] + ratio)
+            weights.append(weight)
+            of_mixture.append(weight - _double(mixture))
+            yield 0.2 + 0.8 * (start + len(part) * min(1.0, (done + rows) / samples)) / len(x)
+        own.add(torch.cat(of_mixture), slice(start, start + a_time))
+        found.append(_bounds(torch.cat(weights)))
+    yield _log_likelihood(torch.cat(found).cpu(), own, groups, samples, shared, of_images or len(images))
+
+
+class _Sums:
+    """Sums of weights and of their squares for each image, as logarithms in double precision."""
+
+    def __init__(self, images: int, device: torch.device) -> None:
+        self.first = _double(torch.full((images,), -math.inf, device=device))
+        self.second = self.first.clone()
+
+    def add(self, log_weights: Tensor, where: slice = slice(None)) -> None:
+        """Add weights (n, images) in double precision, of the images in `where`."""
+        self.first[where] = torch.logaddexp(self.first[where], log_weights.logsumexp(dim=0))
+        self.second[where] = torch.logaddexp(self.second[where], (2.0 * log_weights).logsumexp(dim=0))
+
+
+def _sizes(samples: int) -> list[int]:
+    """The sizes of the groups of weights that bounds are made of, each dividing the next."""
+    return [k for k in _BOUNDS if k < samples and samples % k == 0] + [samples]
+
+
+def _bounds(log_weights: Tensor) -> Tensor:
+    """From log-weights (K, B) the lower bounds of log p(x), for each image and size of groups: (B, sizes)."""
+    samples, columns = len(log_weights), []
+    for size in _sizes(samples):
+        groups = log_weights.unflatten(0, (-1, size))
+        columns.append((groups.logsumexp(dim=1) - math.log(size)).mean(dim=0))
+    return torch.stack(columns, dim=1)
+
+
+def _log_likelihood(
+    bounds: Tensor, own: _Sums, groups: list[_Sums], samples: int, shared: int, of_images: int
+) -> LogLikelihood:
+    first = torch.stack([own.first, *(group.first for group in groups)]).cpu()
+    second = torch.stack([own.second, *(group.second for group in groups)]).cpu()
+    total = first.logsumexp(dim=0)
+    nll, ess = math.log(samples + shared) - total, (2.0 * total - second.logsumexp(dim=0)).exp()
+    count = len(nll)
+    by_samples = _error_of_samples((first - total).exp(), (second[0] - 2.0 * total).exp(), samples, shared)
+    by_images = 0.0
+    if count < of_images:
+        by_images = float(nll.std()) / math.sqrt(count) * math.sqrt(1.0 - count / of_images) if count > 1 else math.nan
+    return LogLikelihood(
+        images=count,
+        of_images=of_images,
+        samples=samples,
+        nll=float(nll.mean()),
+        nll_se=math.hypot(by_samples, by_images),
+        nll_se_samples=by_samples,
+        nll_se_images=by_images,
+        ess=float(ess.mean()),
+        ess_lowest=float(ess.min()),
+        bounds=tuple(Bound(k, -float(v)) for k, v in zip(_sizes(samples), bounds.mean(dim=0), strict=True)),
+    )
+
+
+def _error_of_samples(shares: Tensor, squares: Tensor, samples: int, shared: int) -> float:
+    """The standard error of the mean over images of log Σw, by the delta method; not a number for one sample.
+
+    `shares` (1 + groups, images) of Σw come from an image's own samples and from groups of the shared points,
+    `squares` (images,) is the own Σw² over (Σw)². Own samples err for each image by itself, shared ones for all alike.
+    """
+    if samples == 1:
+        return math.nan
+    count, groups = shares.shape[1], len(shares) - 1
+    own = (squares - shares[0].square() / samples).clamp(min=0.0).sum() * samples / (samples - 1) / count**2
+    # Points went round the groups, so that the first of these may have one more.
+    sizes = torch.tensor([len(range(first, shared, groups)) for first in range(groups)])
+    together = shares[1:].mean(dim=1)
+    away = together - together.sum() * sizes / shared
+    return math.sqrt(float(own + away.square().sum() * groups / (groups - 1)))
+
+
+@torch.no_grad()
+def naive_steps(
+    model: VAE, images: Tensor, generator: torch.Generator, *, most: int = NAIVE_MOST, memory: int = MEMORY
+) -> Iterator[float | Naive]:
+    """log p(x) ≈ log (1/M) Σ p(x|z), z ~ p(z), for M = 10, 100, … `most` (Keng 2017, equation 7).
+
+    The same draws serve all images uint8, and the first of them the smaller M. `nll` of the result is not a number.
+    """
+    x = to_float(images)
+    seen, points, done, a_time = _Sums(len(x), x.device), [], 0, _pair_rows(model, len(x), memory)
+    for goal in (10**n for n in range(1, 1 + round(math.log10(most)))):
+        while done < goal:
+            count = min(goal - done, a_time)
+            seen.add(_log_likelihoods(model, model.sample_prior(count, generator), x))
+            done += count
+            yield done / most
+        ess = (2.0 * seen.first - seen.second).exp()
+        points.append(NaivePoint(goal, float((math.log(goal) - seen.first).mean()), float(ess.mean())))
+    yield Naive(len(x), math.nan, tuple(points))
+
+
+def _log_likelihoods(model: VAE, z: Tensor, x: Tensor) -> Tensor:
+    """log p(x|z) for every z (M, d) and every image (B, C, H, W): (M, B), in double precision.
+
+    In most families log p(x|z) − log p(0|z) is a polynomial in x, so that matrix products serve all pairs at once.
+    """
+    outputs = model.decoder(z)
+    likelihood = model.likelihood(outputs)
+    pixels = _double(x.flatten(1)).T
+    match likelihood:
+        case Bernoulli(logits) | ContinuousBernoulli(logits):
+            logits = _double(logits)
+            of_black = type(likelihood)(logits).log_prob(torch.zeros_like(logits))
+            return of_black.unsqueeze(1) + logits.flatten(1) @ pixels
+        case Gaussian(mean, log_scale):
+            mean, log_scale = _double(mean), _double(log_scale)
+            of_black = Gaussian(mean, log_scale).log_prob(torch.zeros_like(mean))
+            precision = (-2.0 * log_scale).exp().expand_as(mean)
+            linear, square = (precision * mean).flatten(1), precision.flatten(1)
+            return of_black.unsqueeze(1) + linear @ pixels - 0.5 * square @ pixels.square()
+        case Laplace(mean, log_scale) if not log_scale.dim():
+            mean, log_scale = _double(mean), _double(log_scale)
+            away = torch.cdist(mean.flatten(1), pixels.T, p=1.0)
+            return Laplace(mean, log_scale).log_prob(mean).unsqueeze(1) - (-log_scale).exp() * away
+    likelihood = model.likelihood(outputs.unsqueeze(1))
+    return _double(torch.cat([likelihood.log_prob(part) for part in x.split(_PAIRED)], dim=1))
+
+
+def _log_posteriors(model: VAE, outputs: Tensor, z: Tensor) -> Tensor:
+    """log q(z|x) for every z (M, d) and every image, given what the encoder put out for it: (M, B)."""
+    parts = [model.posterior(part).log_prob(z.unsqueeze(1)) for part in outputs.split(_PAIRED)]
+    return torch.cat(parts, dim=1)
+
+
+def _double(values: Tensor) -> Tensor:
+    """In double precision; Apple's GPUs have none."""
+    return (values.cpu() if values.device.type == "mps" else values).double()
+
+
+@torch.no_grad()
+def information_steps(
+    model: VAE, images: Tensor, generator: torch.Generator, *, samples: int = 1000, memory: int = MEMORY
+) -> Iterator[float | Information]:
+    """Mutual information and the aggregate posterior's KL from the prior, on images uint8; see `Information`."""
+    parts = []
+    for part in images.split(_ENCODED):
+        parts.append(model.encoder(to_float(part)).float())
+        yield 0.3 * min(1.0, _ENCODED * len(parts) / len(images))
+    outputs = torch.cat(parts)
+    samples = min(samples, len(images))
+    chosen = torch.randperm(len(images), generator=generator, device=images.device)[:samples]
+    own = model.posterior(outputs[chosen])
+    z = own.sample(model.noise((samples,), generator))
+    a_time = _pair_rows(model, len(images), memory)
+    mixture = []
+    for start in range(0, samples, a_time):
+        each = _double(_log_posteriors(model, outputs, z[start : start + a_time]))
+        mixture.append(each.logsumexp(dim=1) - math.log(len(images)))
+        yield 0.3 + 0.7 * min(1.0, (start + a_time) / samples)
+    aggregate = torch.cat(mixture)
+    information = _double(own.log_prob(z)) - aggregate
+    divergence = aggregate - _double(model.prior.log_prob(z))
+    yield Information(len(images), samples, *_mean_and_error(information), *_mean_and_error(divergence))
+
+
+def _mean_and_error(values: Tensor) -> tuple[float, float]:
+    error = float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return float(values.mean()), error
+
+
+def _rows(model: VAE, memory: int) -> int:
+    """How many latent points can be decoded and compared with an image at a time."""
+    return max(1, min(_MOST_ROWS, memory // (4 * _floats_a_row(model))))
+
+
+def _pair_rows(model: VAE, images: int, memory: int) -> int:
+    """As `_rows`, where each point and each decoded image is compared with `images` images."""
+    likelihood = model.config.likelihood
+    by_pixels = likelihood.kind == "laplace" and likelihood.scale == "per-pixel"
+    paired = math.prod(model.image_shape) if by_pixels else model.latent_dims
+    pairs = 2 * images + min(images, _PAIRED) * paired  # a double takes the room of two floats
+    exact = 2 * _TEMPORARIES * math.prod(model.image_shape)
+    return max(1, min(_MOST_ROWS, memory // (4 * (_floats_a_row(model) + exact + _TEMPORARIES * pairs))))
+
+
+def _floats_a_row(model: VAE) -> int:
+    """Numbers in memory for one decoded image: its widest layer with what goes in, and temporaries of its pixels."""
+    widest = 0
+
+    def look(_: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal widest
+        widest = max(widest, inputs[0].numel() + output.numel())
+
+    hooks = [layer.register_forward_hook(look) for layer in model.decoder.modules() if layer is not model.decoder]
+    try:
+        model.decoder(torch.zeros(1, model.latent_dims, device=model.device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return widest + _TEMPORARIES * math.prod(model.image_shape)
+
+
+def _seeded(model: VAE, seed: int) -> torch.Generator:
+    return torch.Generator(model.device).manual_seed(seed % 2**63)
