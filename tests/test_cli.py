@@ -15,10 +15,11 @@ import torch
 from command_line import SMALL, json_lines, posix, process, run, started
 from PIL import Image
 
-from vae_studio import cli, paths, tasks
+from vae_studio import cli, paths, tasks, terminal
 from vae_studio.core.checkpoint import load_model, save_model
-from vae_studio.core.config import PRESETS, RunConfig
+from vae_studio.core.config import MLPConfig, RunConfig, SquaredErrorConfig
 from vae_studio.core.latent import GridRequest, Region
+from vae_studio.core.presets import PRESETS
 
 
 @pytest.fixture
@@ -193,7 +194,7 @@ def test_grid_with_axes_and_of_one_dimension(here: Path) -> None:
 
 
 def test_evaluate_finds_what_the_card_says(here: Path) -> None:
-    result = run("evaluate explorer-2d --json")
+    result = run("evaluate explorer-2d --samples 0 --json")
     assert result.exit_code == 0, result.stderr
     (line,) = json_lines(result.stdout)
     card = json.loads((paths.trained_models() / "explorer-2d.json").read_text("utf-8"))
@@ -208,10 +209,85 @@ def test_evaluate_finds_what_the_card_says(here: Path) -> None:
 def test_evaluate_of_the_models_own_images_in_words(here: Path) -> None:
     config = RunConfig.parse({"data": {"classes": [1], "limit": 50}, "network": {"kind": "mlp", "widths": [8]}})
     save_model(here / "ones.safetensors", small_models.vivid(small_models.build(config, (1, 28, 28))), {})
-    said = run("evaluate ones.safetensors --split train --samples 2").stdout
+    said = run("evaluate ones.safetensors --split train --posterior-samples 2 --samples 10").stdout
     assert said.startswith("ones.safetensors on 50 train images: −ELBO ")
-    assert run("evaluate ones.safetensors").stdout.startswith("ones.safetensors on 1,135 test images: −ELBO ")
-    assert run("evaluate ones.safetensors --seed 1").stdout == run("evaluate ones.safetensors --seed 1").stdout
+    again = "evaluate ones.safetensors --seed 1 --samples 20 --images 30"
+    said = run(again).stdout
+    assert said.startswith("ones.safetensors on 1,135 test images: −ELBO ")
+    for words in ("mutual information", "20 samples for each of 30 random binarised images", "effective sample size"):
+        assert words in said
+    assert run(again).stdout == said
+
+
+def test_evaluate_finds_the_likelihood_and_the_naive_estimate(here: Path) -> None:
+    """Bounds on the same images order themselves, and in one dimension a million draws of the prior are enough."""
+    config = RunConfig(network=MLPConfig(widths=(8,)), latent_dims=1)
+    save_model(here / "line.safetensors", small_models.vivid(small_models.build(config, (1, 28, 28))), {})
+    result = run("evaluate line.safetensors --samples 500 --images 20 --naive --json")
+    assert result.exit_code == 0, result.stderr
+    (line,) = json_lines(result.stdout)
+    values = [bound["value"] for bound in line["likelihood"]["bounds"]]
+    assert [bound["samples"] for bound in line["likelihood"]["bounds"]] == [1, 5, 50, 500]
+    assert values == sorted(values, reverse=True)
+    assert line["nll"] == line["likelihood"]["nll"] <= values[-1] + 3 * line["likelihood"]["nll_se_samples"]
+    assert (line["likelihood"]["images"], line["likelihood"]["of_images"]) == (20, 10_000)
+    points = line["naive"]["points"]
+    assert [point["samples"] for point in points] == [10**n for n in range(1, 7)]
+    assert points[-1]["nll"] == pytest.approx(line["naive"]["nll"], abs=0.1)
+    assert 1 <= line["ess"] <= 11 * 500
+
+
+def test_evaluate_of_an_auto_encoder_says_why_there_is_no_bound(here: Path) -> None:
+    config = RunConfig(model="autoencoder", likelihood=SquaredErrorConfig(), network=MLPConfig(widths=(8,)))
+    save_model(here / "codes.safetensors", small_models.build(config, (1, 28, 28)), {})
+    (line,) = json_lines(run("evaluate codes.safetensors --json").stdout)
+    assert line["neg_elbo"] is line["kl"] is line["kl_per_dim"] is None
+    assert line["reconstruction"] > 0 and line["unit"].startswith("squared error")
+    said = run("evaluate codes.safetensors").stdout
+    assert "reconstruction error" in said and "no image has a p(x)" in said and "ELBO" not in said
+
+
+def test_any_setting_can_be_given_to_a_training(here: Path) -> None:
+    settings = (
+        "--set likelihood=gaussian --set likelihood.scale=per-pixel --set posterior=full-gaussian --set samples=2"
+    )
+    result = run(f"train {SMALL} --epochs 1 --latent-dims 3 {settings} --out there --json")
+    assert result.exit_code == 0, result.stderr
+    config = load_model(here / "there" / "model.safetensors").model.config
+    assert (config.likelihood.kind, config.likelihood.scale) == ("gaussian", "per-pixel")
+    assert (config.posterior, config.samples, config.latent_dims) == ("full-gaussian", 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("bound", "A setting is written name=value"),
+        ("colour=red", "There is no setting “colour”."),
+        ("likelihood.colour=red", "There is no setting “likelihood colour”."),
+        ("seed.more=1", "There is no setting “seed.more”."),
+        ("likelihood=gausian", "Likelihood needs as its kind one of bernoulli,"),
+        ("samples=0", "Samples should be greater than or equal to 1 (it was 0)."),
+        ("likelihood=squared-error", "The squared error is no density"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_in_a_sentence(here: Path, setting: str, words: str) -> None:
+    result = run(f"train --set {setting} --out there")
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert list(here.iterdir()) == []
+
+
+def test_the_table_of_the_iwae_paper_is_trained_measured_and_printed(here: Path) -> None:
+    command = "reproduce iwae-table --rows vae-1,iwae-1 --epochs 1 --images 20 --samples 20 --device cpu --out t"
+    result = run(command)
+    assert result.exit_code == 0, result.stderr
+    assert "vae-1: training" in result.stderr and "iwae-1: found, not trained again" in result.stderr
+    assert "86.76" in result.stdout and "20 binarised test images" in result.stdout
+    lines = json_lines(run(f"{command} --json").stdout)
+    assert [line["row"] for line in lines] == ["vae-1", "iwae-1"]
+    assert lines[0]["nll"] == lines[1]["nll"] > 86
+    assert json.loads((here / "t" / "iwae-table.json").read_text("utf-8"))["vae-1"] == lines[0]
 
 
 def test_models_are_listed_with_their_figures(here: Path) -> None:
@@ -256,7 +332,7 @@ def test_doctor_reports(here: Path) -> None:
 
 
 def test_figures_that_are_no_numbers_become_null(capsys: pytest.CaptureFixture[str]) -> None:
-    cli._print_json({"a": float("nan"), "b": [1.5, float("inf")], "c": {"d": -float("inf"), "e": "β"}, "f": None})
+    terminal.print_json({"a": float("nan"), "b": [1.5, float("inf")], "c": {"d": -float("inf"), "e": "β"}, "f": None})
     assert json_lines(capsys.readouterr().out) == [{"a": None, "b": [1.5, None], "c": {"d": None, "e": "β"}, "f": None}]
 
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 from vae_studio import cli, paths
 from vae_studio.core.checkpoint import load_model, save_model
-from vae_studio.core.config import PRESETS
 from vae_studio.core.latent import GridRequest
+from vae_studio.core.presets import PRESETS
 
 
 @pytest.fixture
@@ -93,7 +93,12 @@ def test_wrong_values_end_in_one_sentence(here: Path, arguments: str, words: str
         ("grid explorer-2d --out g.jpg", "The file must end in .png"),
         ("grid explorer-2d --out g.png --mass 0.5 --region 0,1,0,1", "Give --mass or --region, not both."),
         ("evaluate explorer-2d --split both", "choose test or train"),
-        ("evaluate explorer-2d --samples 0", "'--samples'"),
+        ("evaluate explorer-2d --samples -1", "'--samples'"),
+        ("evaluate explorer-2d --posterior-samples 0", "'--posterior-samples'"),
+        ("evaluate explorer-2d --images none", "give a number of images, or all (it was none)."),
+        ("evaluate explorer-2d --images 0", "give a number of images, or all (it was 0)."),
+        ("reproduce nonsense", "No such command 'nonsense'"),
+        ("reproduce iwae-table --images some", "give a number of images, or all (it was some)."),
     ],
 )
 def test_wrong_arguments_are_explained_with_the_usage(here: Path, arguments: str, words: str) -> None:

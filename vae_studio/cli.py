@@ -7,15 +7,11 @@ Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
 from __future__ import annotations
 
 import io
-import json
-import math
 import os
 import shlex
-import signal
 import sys
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,26 +22,40 @@ from rich.table import Column, Table
 
 import vae_studio
 from vae_studio import paths
+from vae_studio.cli_reproduce import reproduce
 from vae_studio.core import library
-from vae_studio.core.config import DEFAULT_PRESET, PRESETS, ConfigError, RunConfig, find_preset
-from vae_studio.core.errors import UserError
+from vae_studio.core.config import ConfigError, RunConfig
+from vae_studio.core.figures import DEFAULT_SAMPLES, EvaluationRequest
 from vae_studio.core.files import FileError, make_folder
 from vae_studio.core.latent import GridError, GridRequest, Quantiles, Region
+from vae_studio.core.presets import DEFAULT_PRESET, PRESETS, find_preset
+from vae_studio.terminal import (
+    DeviceOption,
+    JsonOption,
+    complain,
+    errors,
+    exit_status,
+    number_of_images,
+    plain_errors,
+    print_json,
+    say,
+    stop_on_interrupt,
+    with_bar,
+)
+from vae_studio.wording import event_as_dict, figures_in_words, progress_words, report_as_dict, report_in_words
 
 if TYPE_CHECKING:
-    from vae_studio.core.events import Evaluation, Event, Finished, Saved
+    from vae_studio.core.events import Finished, Saved
 
 # libgomp's threads would spin at every barrier and starve whatever else runs; read when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 app = typer.Typer(
     no_args_is_help=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
-DeviceOption = Annotated[str | None, typer.Option(help="auto, cuda, mps or cpu.")]
+app.add_typer(reproduce, name="reproduce")
 ModelArgument = Annotated[str, typer.Argument(help="A model file, a run folder, or a shipped model's name.")]
 
 
@@ -57,6 +67,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     arguments = sys.argv[1:]
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    commands |= {group.name for group in app.registered_groups}
     if not arguments or (not arguments[0].startswith("-") and arguments[0] not in commands and _is_file(arguments[0])):
         sys.exit(_window(arguments[0] if arguments else None))
     app(prog_name="vae-studio")
@@ -68,7 +79,7 @@ def _is_file(argument: str) -> bool:
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        _say(f"vae-studio {vae_studio.__version__}")
+        say(f"vae-studio {vae_studio.__version__}")
         raise typer.Exit
 
 
@@ -89,7 +100,7 @@ def _window(file: str | None) -> int:
     from vae_studio.core import doctor
 
     if file and not Path(file).exists():
-        return _complain(f"There is no file {file}.", 1)
+        return complain(f"There is no file {file}.", 1)
     problem = doctor.display_problem()
     if problem and file:
         errors.print(f"{problem} To see the model without a window: vae-studio grid {file} --out grid.png")
@@ -100,7 +111,7 @@ def _window(file: str | None) -> int:
             f"{PRESETS[DEFAULT_PRESET].config.epochs} epochs."
         )
         try:
-            with _plain_errors():
+            with plain_errors():
                 return _headless()
         except typer.Exit as ending:
             return ending.exit_code
@@ -124,9 +135,9 @@ def _headless() -> int:
     request = GridRequest(point=(0.0,) * config.latent_dims, axes=(0, 1))
     pixels = render_grid(finished.model, request)
     write_grid(picture, pixels, finished.model, request, name=folder.name, sha256=saved.sha256)
-    _say(f"Model: {saved.path}")
-    _say(f"Grid:  {picture}")
-    return _status(finished)
+    say(f"Model: {saved.path}")
+    say(f"Grid:  {picture}")
+    return exit_status(finished)
 
 
 @app.command()
@@ -145,14 +156,22 @@ def train(
     data_limit: Annotated[int | None, typer.Option(help="Train on this many images only.")] = None,
     data_pick: Annotated[str | None, typer.Option(help="Which ones: first or random.")] = None,
     classes: Annotated[str | None, typer.Option(help="Some classes only, such as 0,1.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting: bound=iwae, likelihood=gaussian, likelihood.scale=per-pixel, …"),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a model that --out holds already.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a model and write it to a folder. Ctrl-C stops it and keeps the model.
 
     Example: vae-studio train --preset explorer-2d --epochs 10 --seed 0 --out my-run
+
+    Example: vae-studio train --set posterior=full-gaussian --set likelihood=continuous-bernoulli --out my-run
+
+    `vae-studio presets --json` shows the names and values that --set takes.
     """
-    with _plain_errors():
+    with plain_errors():
         config = find_preset(preset).config
         data = config.data.model_dump(mode="json")
         data |= {key: value for key, value in {"limit": data_limit, "pick": data_pick}.items() if value is not None}
@@ -167,14 +186,15 @@ def train(
             "seed": seed,
             "device": device,
         }
-        config = config.with_changes(data=data, **{key: value for key, value in given.items() if value is not None})
+        given = {key: value for key, value in given.items() if value is not None}
+        config = config.with_settings(settings or [], data=data, **given)
         folder = make_folder(out or paths.new_run_folder(paths.runs(), config.preset))
         if (folder / paths.MODEL_FILE).exists() and not replace:
             raise FileError(f"{folder} holds a model already. Choose another --out, or add --replace.")
         finished, saved = _train(config, folder, as_json=as_json)
         if not as_json:
-            _say(f"Model: {saved.path}")
-    raise typer.Exit(_status(finished))
+            say(f"Model: {saved.path}")
+    raise typer.Exit(exit_status(finished))
 
 
 def _train(config: RunConfig, folder: Path, *, as_json: bool) -> tuple[Finished, Saved]:
@@ -195,11 +215,11 @@ def _train(config: RunConfig, folder: Path, *, as_json: bool) -> tuple[Finished,
         disable=as_json or not errors.is_terminal,
     )
     # A bar that is started where it cannot be drawn leaves an empty line.
-    with _stop_on_interrupt(commands), nullcontext() if bar.disable else bar:
+    with stop_on_interrupt(commands), nullcontext() if bar.disable else bar:
         task = bar.add_task(PRESETS[config.preset].title if config.preset in PRESETS else "Training", figures="")
         for event in runs.record(config, data, folder, commands, command=command):
-            if as_json:
-                _print_event(event)
+            if as_json and (line := event_as_dict(event)):
+                print_json(line)
             match event:
                 case events.Started():
                     errors.print(
@@ -209,100 +229,17 @@ def _train(config: RunConfig, folder: Path, *, as_json: bool) -> tuple[Finished,
                 case events.Progress():
                     bar.update(task, total=event.total_steps, completed=event.step)
                     if len(event.steps):
-                        bar.update(task, figures=_figures(event))
+                        bar.update(task, figures=progress_words(event, config))
                 case events.Evaluated() if not (as_json or errors.is_terminal):
-                    errors.print(f"epoch {event.epoch:.1f}: {_nats(event.evaluation)}")
+                    errors.print(f"epoch {event.epoch:.1f}: {figures_in_words(event.evaluation, config)}")
                 case events.Finished():
                     finished = event
                 case events.Saved():
                     saved = event
     errors.print(finished.message)
     if finished.evaluation:
-        errors.print(f"Test images: {_nats(finished.evaluation)}")
+        errors.print(f"Test images: {figures_in_words(finished.evaluation, config)}")
     return finished, saved
-
-
-def _status(finished: Finished) -> int:
-    return {"done": 0, "stopped": 130}.get(finished.reason, 1)
-
-
-@contextmanager
-def _stop_on_interrupt(commands: Any) -> Iterator[None]:
-    """Ctrl-C asks the training to stop and keep its model; a second one interrupts at once."""
-    from vae_studio.core.events import Stop
-
-    def stop(_signal: int, _frame: object) -> None:
-        commands.put(Stop())
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _figures(progress: Any) -> str:
-    left = "" if progress.seconds_left is None else f"{progress.seconds_left:,.0f} s left"
-    neg_elbo = float(progress.reconstruction.mean() + progress.kl.mean())
-    return f"−ELBO {neg_elbo:.1f} nats  {progress.steps_per_second:,.0f} steps/s  {left}"
-
-
-def _nats(evaluation: Evaluation) -> str:
-    units = "1 active unit" if evaluation.active_units == 1 else f"{evaluation.active_units} active units"
-    return (
-        f"−ELBO {evaluation.neg_elbo:.2f} = reconstruction {evaluation.reconstruction:.2f} + KL {evaluation.kl:.2f} "
-        f"nats per image, {units}"
-    )
-
-
-def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "images": evaluation.images,
-        "neg_elbo": evaluation.neg_elbo,
-        "reconstruction": evaluation.reconstruction,
-        "kl": evaluation.kl,
-        "kl_per_dim": [float(kl) for kl in evaluation.kl_per_dim],
-        "active_units": evaluation.active_units,
-    }
-
-
-def _print_event(event: Event) -> None:
-    """One JSON object on standard output; snapshots carry weights, not figures, and are left out."""
-    from vae_studio.core import events
-
-    match event:
-        case events.Started():
-            line = {
-                "total_steps": event.total_steps,
-                "steps_per_epoch": event.steps_per_epoch,
-                "parameters": event.parameters,
-                "device": event.device,
-                "precision": event.precision,
-            }
-        case events.Progress() if len(event.steps):
-            reconstruction, kl = float(event.reconstruction.mean()), float(event.kl.mean())
-            line = {
-                "step": event.step,
-                "epoch": event.epoch,
-                "neg_elbo": reconstruction + kl,
-                "reconstruction": reconstruction,
-                "kl": kl,
-                "kl_per_dim": [float(kl) for kl in event.kl_per_dim],
-                "learning_rate": event.learning_rate,
-                "beta": event.beta,
-                "steps_per_second": event.steps_per_second,
-            }
-        case events.Evaluated():
-            line = {"step": event.step, "epoch": event.epoch, **_as_dict(event.evaluation)}
-        case events.Finished():
-            line = {"reason": event.reason, "message": event.message, "step": event.step, "seconds": event.seconds}
-            line |= _as_dict(event.evaluation) if event.evaluation else {}
-        case events.Saved():
-            line = {"model": str(event.path)}
-        case _:
-            return
-    _print_json({"event": type(event).__name__.lower(), **line})
 
 
 @app.command()
@@ -311,7 +248,7 @@ def grid(
     out: Annotated[Path, typer.Option(help="The PNG file to write.")],
     rows: Annotated[int, typer.Option(help="Tiles down.")] = 20,
     cols: Annotated[int, typer.Option(help="Tiles across.")] = 20,
-    mass: Annotated[float | None, typer.Option(help="Prior quantiles over this central share of N(0, 1).")] = None,
+    mass: Annotated[float | None, typer.Option(help="Quantiles over this central share of the prior.")] = None,
     region: Annotated[str | None, typer.Option(help="Instead of quantiles: LEFT,RIGHT,BOTTOM,TOP.")] = None,
     axes: Annotated[str, typer.Option(help="The two latent dimensions, counted from 1.")] = "1,2",
     point: Annotated[str | None, typer.Option(help="z₁,z₂,… that the plane passes through; default 0.")] = None,
@@ -324,7 +261,7 @@ def grid(
 
     Example: vae-studio grid explorer-2d --out grid.png --rows 20 --cols 20
     """
-    with _plain_errors():
+    with plain_errors():
         if mass is not None and region is not None:
             raise typer.BadParameter("Give --mass or --region, not both.")
         if out.suffix.lower() != ".png":
@@ -352,41 +289,62 @@ def grid(
         write_grid(out, picture, loaded.model, request, name=loaded.path.stem, sha256=loaded.sha256)
         height, width = picture.shape
         if as_json:
-            _print_json({"grid": str(out), "width": width, "height": height})
+            print_json({"grid": str(out), "width": width, "height": height})
         else:
-            _say(f"{out}: {rows} × {cols} tiles, {width} × {height} pixels")
+            say(f"{out}: {rows} × {cols} tiles, {width} × {height} pixels")
 
 
 @app.command()
 def evaluate(
     model: ModelArgument,
     split: Annotated[str, typer.Option(help="test or train.")] = "test",
-    samples: Annotated[int, typer.Option(help="Posterior samples an image.", min=1)] = 1,
-    seed: Annotated[
-        int | None, typer.Option(help="Of those samples; default: as at the end of training.", min=0, max=2**63 - 1)
+    samples: Annotated[
+        int, typer.Option(help="Importance samples K for −log p(x); 0 leaves it out.", min=0, max=1_000_000)
+    ] = DEFAULT_SAMPLES,
+    images: Annotated[
+        str | None, typer.Option(help="How many random images −log p(x) is over, or all; default 500, on a GPU all.")
     ] = None,
+    naive: Annotated[
+        bool, typer.Option("--naive", help="Beside it the estimate from 10 to a million draws of the prior.")
+    ] = False,
+    posterior_samples: Annotated[int, typer.Option(help="Posterior samples an image for −ELBO.", min=1)] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help="Of all samples; default: as at the end of training.", min=0, max=2**63 - 1)
+    ] = None,
+    device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compute −ELBO, reconstruction, KL and active units of a model, in nats per image.
+    """Compute a model's bound, its parts, and its log-likelihood by importance sampling, in nats per image.
 
-    Example: vae-studio evaluate explorer-2d --json
+    Example: vae-studio evaluate explorer-2d --samples 5000 --json
     """
-    with _plain_errors():
+    with plain_errors():
         if split not in ("test", "train"):
             raise typer.BadParameter(f"choose test or train (it was {split}).", param_hint="--split")
-        from vae_studio.core import datasets
-        from vae_studio.core.evaluate import evaluate as evaluate_model
-        from vae_studio.core.evaluate import evaluation_seed
+        wanted = number_of_images(images) if images else None
+        from vae_studio.core import datasets, devices
+        from vae_studio.core.estimate import default_images, report_steps
 
         loaded = library.open_model(model)
-        data = datasets.load(loaded.model.config.data, loaded.model.config.seed)
-        images = (data.test if split == "test" else data.train).images
-        chosen = evaluation_seed(loaded.model.config) if seed is None else seed
-        result = evaluate_model(loaded.model, images, seed=chosen, samples=samples)
+        config = loaded.model.config
+        chosen = RunConfig().with_changes(device=device or "auto").device
+        on_device = loaded.model.to(devices.choose(chosen))
+        data = datasets.load(config.data, config.seed)
+        request = EvaluationRequest(
+            split=split,
+            samples=samples,
+            images=wanted if images else default_images(on_device),
+            naive=naive,
+            posterior_samples=posterior_samples,
+            seed=seed,
+        )
+        part = data.test if split == "test" else data.train
+        report = with_bar(report_steps(on_device, part.images, request), "Evaluating", quiet=as_json)
         if as_json:
-            _print_json({"model": str(loaded.path), "split": split, **_as_dict(result)})
+            print_json({"model": str(loaded.path), **report_as_dict(report, config)})
         else:
-            _say(f"{loaded.path} on {result.images:,} {split} images: {_nats(result)}")
+            count = f"{report.evaluation.images:,}"
+            say(f"{loaded.path} on {count} {split} images: {report_in_words(report, config)}")
 
 
 @app.command()
@@ -398,15 +356,16 @@ def models(as_json: JsonOption = False) -> None:
     found = library.shipped_models()
     if as_json:
         for model in found:
-            _print_json({"name": model.name, "path": str(model.path), **model.card})
+            print_json({"name": model.name, "path": str(model.path), **model.card})
         return
     table = Table(Column("name", no_wrap=True), "−ELBO", "reconstruction", "KL", "active units", "epochs", box=None)
     for model in found:
         card = model.card
-        figures = (f"{card[key]:.2f}" for key in ("neg_elbo", "reconstruction", "kl"))
+        values = (card[key] for key in ("neg_elbo", "reconstruction", "kl"))
+        figures = ("–" if value is None else f"{value:.2f}" for value in values)
         table.add_row(model.name, *figures, str(card["active_units"]), f"{card['epochs']:g}")
     Console().print(table)
-    _say(f"Files: {paths.trained_models()}")
+    say(f"Files: {paths.trained_models()}")
 
 
 @app.command()
@@ -417,14 +376,15 @@ def presets(as_json: JsonOption = False) -> None:
     """
     if as_json:
         for preset in PRESETS.values():
-            about = {"name": preset.name, "title": preset.title, "summary": preset.summary}
-            _print_json({**about, "config": preset.config.model_dump(mode="json")})
+            about = {"name": preset.name, "title": preset.title, "summary": preset.summary, "source": preset.source}
+            print_json({**about, "config": preset.config.model_dump(mode="json")})
         return
     for preset in PRESETS.values():
         config = preset.config
         dims = f"{config.latent_dims} latent dimensions"
-        _say(f"{preset.name}: {preset.title}, {config.network.title}, {dims}, {config.epochs} epochs")
-        _say(textwrap.indent(textwrap.fill(preset.summary, 76), "    "))
+        say(f"{preset.name}: {preset.title}, {config.network.title}, {dims}, {config.epochs} epochs")
+        say(textwrap.indent(textwrap.fill(preset.summary, 76), "    "))
+        say(textwrap.indent(textwrap.fill(f"After: {preset.source}.", 76), "    "))
 
 
 @app.command()
@@ -439,27 +399,9 @@ def doctor(as_json: JsonOption = False) -> None:
 
     report = examine.report()
     if as_json:
-        _print_json(asdict(report))
+        print_json(asdict(report))
     else:
-        _say(examine.format_report(report))
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """What users can cause ends in one sentence on standard error: status 1, or 2 for wrong arguments."""
-    try:
-        yield
-    except (ConfigError, GridError) as error:
-        raise typer.Exit(_complain(error, 2)) from None
-    except UserError as error:
-        raise typer.Exit(_complain(error, 1)) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(_complain("Interrupted.", 130)) from None
-
-
-def _complain(error: object, status: int) -> int:
-    errors.print(str(error), style="red")
-    return status
+        say(examine.format_report(report))
 
 
 def _numbers(text: str, kind: type, option: str) -> list[Any]:
@@ -467,24 +409,6 @@ def _numbers(text: str, kind: type, option: str) -> list[Any]:
         return [kind(part) for part in text.split(",")]
     except ValueError:
         raise ConfigError(f"{option} takes numbers separated by commas (it was {text!r}).") from None
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def _print_json(line: dict[str, Any]) -> None:
-    _say(json.dumps(_without_nan(line), default=str))
-
-
-def _without_nan(value: Any) -> Any:
-    """The value with null for numbers that JSON cannot write: what a diverging training reports."""
-    if isinstance(value, dict):
-        return {key: _without_nan(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

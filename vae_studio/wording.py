@@ -1,0 +1,159 @@
+"""How results are worded: on one line for people, and under fixed names as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from vae_studio.core import events
+from vae_studio.core.config import RunConfig
+from vae_studio.core.figures import Information, LogLikelihood, Naive, Report
+
+_MOST_DIMENSIONS = 16
+
+
+def event_as_dict(event: events.Event) -> dict[str, Any] | None:
+    """An event of a training; None for snapshots, which carry weights and not figures."""
+    match event:
+        case events.Started():
+            line = {
+                "total_steps": event.total_steps,
+                "steps_per_epoch": event.steps_per_epoch,
+                "parameters": event.parameters,
+                "device": event.device,
+                "precision": event.precision,
+            }
+        case events.Progress() if len(event.steps):
+            reconstruction, kl = float(event.reconstruction.mean()), float(event.kl.mean())
+            line = {
+                "step": event.step,
+                "epoch": event.epoch,
+                "neg_elbo": reconstruction + kl,
+                "reconstruction": reconstruction,
+                "kl": kl,
+                "objective": float(event.objective.mean()),
+                "kl_per_dim": [float(kl) for kl in event.kl_per_dim],
+                "learning_rate": event.learning_rate,
+                "beta": event.beta,
+                "steps_per_second": event.steps_per_second,
+            }
+        case events.Evaluated():
+            line = {"step": event.step, "epoch": event.epoch, **as_dict(event.evaluation)}
+        case events.Finished():
+            line = {"reason": event.reason, "message": event.message, "step": event.step, "seconds": event.seconds}
+            line |= as_dict(event.evaluation) if event.evaluation else {}
+        case events.Saved():
+            line = {"model": str(event.path)}
+        case _:
+            return None
+    return {"event": type(event).__name__.lower(), **line}
+
+
+def progress_words(progress: events.Progress, config: RunConfig) -> str:
+    """What stands behind the progress bar of a training."""
+    left = "" if progress.seconds_left is None else f"{progress.seconds_left:,.0f} s left"
+    value = float(progress.reconstruction.mean() + progress.kl.mean())
+    name = "−ELBO" if config.model == "vae" else "error"
+    return f"{name} {value:.1f}  {progress.steps_per_second:,.0f} steps/s  {left}"
+
+
+def figures_in_words(evaluation: events.Evaluation, config: RunConfig) -> str:
+    """The figures of an evaluation on one line."""
+    if not evaluation.is_bound:
+        return f"reconstruction error {evaluation.reconstruction:.2f} ({config.unit})"
+    units = "1 active unit" if evaluation.active_units == 1 else f"{evaluation.active_units} active units"
+    return (
+        f"−ELBO {evaluation.neg_elbo:.2f} = reconstruction {evaluation.reconstruction:.2f} + KL {evaluation.kl:.2f} "
+        f"{config.unit}, {units}"
+    )
+
+
+def as_dict(evaluation: events.Evaluation) -> dict[str, Any]:
+    """An evaluation under the names that everything uses; an auto-encoder has no bound and no KL."""
+    bound = evaluation.is_bound
+    return {
+        "images": evaluation.images,
+        "neg_elbo": evaluation.neg_elbo if bound else None,
+        "reconstruction": evaluation.reconstruction,
+        "kl": evaluation.kl if bound else None,
+        "kl_per_dim": [float(kl) for kl in evaluation.kl_per_dim] if bound else None,
+        "active_units": evaluation.active_units,
+    }
+
+
+def report_as_dict(report: Report, config: RunConfig) -> dict[str, Any]:
+    """A whole report as one flat object, with what was estimated in objects of their own."""
+    line = {"split": report.split, "unit": config.unit, **as_dict(report.evaluation)}
+    line["active"] = report.evaluation.active.tolist()
+    if report.information:
+        line["information"] = asdict(report.information)
+    if report.likelihood:
+        found = report.likelihood
+        line |= {"nll": found.nll, "nll_se": found.nll_se, "ess": found.ess, "likelihood": asdict(found)}
+    if report.naive:
+        line["naive"] = asdict(report.naive)
+    if report.why_not:
+        line["why_not"] = report.why_not
+    return line
+
+
+def report_in_words(report: Report, config: RunConfig) -> str:
+    """A whole report, a figure a line."""
+    evaluation = report.evaluation
+    lines = [figures_in_words(evaluation, config)]
+    if evaluation.is_bound:
+        lines.append("  " + _kl_per_dim(evaluation))
+    if report.information:
+        lines += ["  " + line for line in _information(report.information)]
+    if report.likelihood:
+        lines += ["  " + line for line in _likelihood(report.likelihood, config)]
+    if report.naive:
+        lines += ["  " + line for line in _naive(report.naive)]
+    if report.why_not:
+        lines.append("  " + report.why_not)
+    return "\n".join(lines)
+
+
+def _kl_per_dim(evaluation: events.Evaluation) -> str:
+    order = sorted(range(len(evaluation.kl_per_dim)), key=lambda i: -evaluation.kl_per_dim[i])
+    shown = ", ".join(f"z{i + 1} {evaluation.kl_per_dim[i]:.2f}" for i in order[:_MOST_DIMENSIONS])
+    more = len(order) - _MOST_DIMENSIONS
+    return f"KL by dimension: {shown}" + (f", and {more} smaller ones" if more > 0 else "")
+
+
+def _information(found: Information) -> list[str]:
+    lines = [
+        f"KL = mutual information {found.mutual_information:.2f} ± {found.mutual_information_se:.2f} + KL of the "
+        f"aggregate posterior from the prior {found.aggregate_kl:.2f} ± {found.aggregate_kl_se:.2f} "
+        f"(mixture of {found.images:,} posteriors, {found.samples:,} draws)"
+    ]
+    if found.at_its_limit:
+        lines.append(
+            f"{found.images:,} images cannot show more than {found.limit:.2f} nats: the mutual information is larger, "
+            "and the other part smaller"
+        )
+    return lines
+
+
+def _likelihood(found: LogLikelihood, config: RunConfig) -> list[str]:
+    images = f"all {found.images:,}" if found.images == found.of_images else f"{found.images:,} random"
+    binarised = "binarised " if config.likelihood.kind == "bernoulli" else ""
+    bounds = ", ".join(
+        f"{'−ELBO' if bound.samples == 1 else f'−IWAE-{bound.samples}'} {bound.value:.2f}" for bound in found.bounds
+    )
+    return [
+        f"−log p(x) {found.nll:.2f} ± {found.nll_se:.2f} nats by importance sampling, {found.samples:,} samples for "
+        f"each of {images} {binarised}images",
+        f"effective sample size {found.ess:,.0f}, lowest {found.ess_lowest:,.1f}",
+        f"bounds on the same images: {bounds}",
+    ]
+
+
+def _naive(found: Naive) -> list[str]:
+    return [
+        f"naive estimate from M draws of the prior, {found.images:,} images (by importance sampling {found.nll:.2f}):",
+        *(
+            f"  M = {point.samples:>9,}: {point.nll:8.2f}, effective sample size {point.ess:,.1f}"
+            for point in found.points
+        ),
+    ]
