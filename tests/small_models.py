@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -11,6 +13,7 @@ from vae_studio.core.config import ConvolutionalConfig, MLPConfig, RunConfig
 from vae_studio.core.model import VAE, build
 
 SHAPE = (1, 28, 28)
+COLOUR, OBLONG = (3, 32, 32), (1, 20, 24)
 
 
 def mlp(latent_dims: int = 2, seed: int = 0, widths: tuple[int, ...] = (64, 32)) -> VAE:
@@ -22,6 +25,11 @@ def mlp(latent_dims: int = 2, seed: int = 0, widths: tuple[int, ...] = (64, 32))
 def convolutional(latent_dims: int = 2, seed: int = 0) -> VAE:
     network = ConvolutionalConfig(channels=(8, 16), dense=(32,))
     return vivid(build(RunConfig(network=network, latent_dims=latent_dims, seed=seed), SHAPE))
+
+
+def of(shape: tuple[int, int, int] = SHAPE, **values: Any) -> VAE:
+    """A frozen little MLP by these settings, for images of this shape (channels, height, width)."""
+    return vivid(build(RunConfig(**{"network": MLPConfig(widths=(32,), activation="tanh"), **values}), shape))
 
 
 def vivid(model: VAE) -> VAE:
@@ -37,11 +45,12 @@ def explorer() -> VAE:
 
 
 def decoded(model: VAE, points: np.ndarray) -> np.ndarray:
-    """255·p at latent points (n, d) by the decoder's layers alone, in double precision: float64 (n, 28, 28)."""
+    """255·p at latent points (n, d) by the decoder's layers alone, in double precision: float64 (n, H, W) or (…, 3)."""
     with torch.no_grad():
         decoder = model.frozen().decoder.double()
         logits = decoder(torch.as_tensor(np.asarray(points), dtype=torch.float64))
-    return (255.0 / (1.0 + np.exp(-logits.numpy()))).reshape(len(points), *SHAPE[1:])
+    levels = (255.0 / (1.0 + np.exp(-logits.numpy()))).reshape(len(points), *model.image_shape)
+    return levels[:, 0] if len(levels[0]) == 1 else np.moveaxis(levels, 1, -1)
 
 
 def rounds_to(pixels: np.ndarray, exact: np.ndarray) -> bool:

@@ -55,18 +55,20 @@ def expected_tile(model: VAE, tile: Tile, point: tuple[float, ...], axes: tuple[
     z[:, axes[1]] = centres(tile)[:, 1]
     z[:, axes[0]] = centres(tile)[:, 0]
     cells = decoded(model, z)
-    image = np.zeros((4 * 28, 4 * 28))
+    _, height, width, *channels = cells.shape
+    image = np.zeros((4 * height, 4 * width, *channels))
     for index, cell in enumerate(cells):
         row, column = divmod(index, 4)
-        image[28 * row : 28 * row + 28, 28 * column : 28 * column + 28] = cell
+        image[height * row : height * (row + 1), width * column : width * (column + 1)] = cell
     return image
 
 
 def off_by(tile: Tile, model: VAE, point: tuple[float, ...] = (0.0, 0.0), axes: tuple[int, int] = (0, 1)) -> float:
     """Grey levels by which the worst pixel of a tile differs from what the decoder gives there."""
-    assert tile.image.shape == (112, 112)
+    expected = expected_tile(model, tile, point, axes)
+    assert tile.image.shape == expected.shape
     assert tile.image.dtype == np.uint8
-    return float(np.abs(tile.image - expected_tile(model, tile, point, axes)).max())
+    return float(np.abs(tile.image - expected).max())
 
 
 def rect(tile: Tile) -> tuple[float, float, float, float]:
@@ -99,5 +101,6 @@ class Counter:
 
 def means_of(model: VAE, images: np.ndarray) -> np.ndarray:
     """Posterior means: the first half of what the encoder's layers put out for pixels in [0, 1]."""
+    planes = images[:, None] if images.ndim == 3 else np.moveaxis(images, -1, 1)
     with torch.no_grad():
-        return model.encoder(torch.from_numpy(images[:, None] / np.float32(255)))[:, : model.latent_dims].numpy()
+        return model.encoder(torch.from_numpy(planes / np.float32(255)))[:, : model.latent_dims].numpy()

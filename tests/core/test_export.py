@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from small_models import decoded, rounds_to
 
 import vae_studio
 from vae_studio.core import export
+from vae_studio.core.config import LaplacePriorConfig, MixtureConfig
 from vae_studio.core.export import grid_steps, render_grid, write_grid
 from vae_studio.core.files import FileError
 from vae_studio.core.latent import GridError, GridRequest, Quantiles, Region
@@ -86,6 +88,65 @@ def test_one_latent_dimension_has_equal_rows() -> None:
     cut = tiles(render_grid(model, request), request).reshape(3, 6, 28, 28)
     assert (cut == cut[0]).all()
     assert rounds_to(cut[0], decoded(model, request.points()[:6]))
+
+
+def test_grids_of_other_priors_are_spaced_by_their_own_quantiles() -> None:
+    laplace = small_models.of(prior=LaplacePriorConfig())
+    p = torch.linspace(0.05, 0.95, 4, dtype=torch.float64)
+    z = torch.distributions.Laplace(torch.tensor(0.0).double(), math.sqrt(0.5)).icdf(p).numpy()
+    request = GridRequest((0.0, 0.0), rows=1, cols=4, span=Quantiles(0.9))
+    assert rounds_to(tiles(render_grid(laplace, request), request), decoded(laplace, [(x, 0.0) for x in z]))
+
+    mixture = small_models.of(prior=MixtureConfig(components=3))
+    prior = mixture.prior
+    prior.means.copy_(torch.tensor([[-3.0, 1.0], [0.0, 2.0], [4.0, 5.0]]))
+    picture = render_grid(mixture, request)
+    parts = torch.distributions.Normal(prior.means[:, 0].double(), prior.log_scales[:, 0].exp().double())
+    weights = torch.distributions.Categorical(logits=prior.logits.double())
+    marginal = torch.distributions.MixtureSameFamily(weights, parts)
+    fine = torch.linspace(-6, 7, 200_001, dtype=torch.float64)
+    columns = fine[torch.searchsorted(marginal.cdf(fine), p)].numpy()
+    # The median of three equal and equally wide components along the other axis.
+    both = torch.distributions.MixtureSameFamily(
+        weights, torch.distributions.Normal(prior.means[:, 1].double(), prior.log_scales[:, 1].exp().double())
+    )
+    middle = fine[torch.searchsorted(both.cdf(fine), 0.5)].item()
+    expected = decoded(mixture, [(x, middle) for x in columns])
+    assert np.abs(tiles(picture, request) - expected).max() < 0.6
+    assert not rounds_to(tiles(picture, request), decoded(mixture, request.points()))
+
+
+def test_an_auto_encoders_grid_is_that_of_the_standard_normal() -> None:
+    model = small_models.of(model="autoencoder")
+    request = GridRequest((0.0, 0.0), rows=3, cols=4)
+    assert rounds_to(tiles(render_grid(model, request), request), decoded(model, request.points()))
+
+
+@pytest.mark.parametrize("shape", [small_models.COLOUR, small_models.OBLONG], ids=["colour", "oblong"])
+def test_colours_and_other_sizes_are_exported(shape: tuple[int, int, int], tmp_path: Path) -> None:
+    model = small_models.of(shape)
+    channels, height, width = shape
+    request = GridRequest((0.0, 0.0), rows=2, cols=3, scale=2, spacing=3)
+    path = tmp_path / "grid.png"
+    write_grid(path, render_grid(model, request), model, request, **NAMED)
+    with Image.open(path) as image:
+        assert image.mode == ("RGB" if channels == 3 else "L")
+        read = np.asarray(image)
+    assert read.shape[:2] == (2 * 2 * height + 3, 3 * 2 * width + 2 * 3)
+    expected = decoded(model, request.points())
+    for index, tile in enumerate(expected):
+        top, left = (2 * height + 3) * (index // 3), (2 * width + 3) * (index % 3)
+        for down in (0, 1):
+            for across in (0, 1):
+                part = read[top + down : top + 2 * height : 2, left + across : left + 2 * width : 2]
+                assert rounds_to(part, tile)
+    assert not read[2 * height : 2 * height + 3].any()
+    drawn, bare, top, left = with_axes(model, request)
+    assert np.array_equal(bare, read)
+    beside = drawn[:, : left - 1]
+    assert beside.max() >= 200
+    if channels == 3:
+        assert (beside == beside[..., :1]).all(), "what is written beside the tiles is grey"
 
 
 def test_pixels_do_not_depend_on_threads_precision_or_memory_layout(model: VAE) -> None:
@@ -194,12 +255,13 @@ def test_a_file_that_cannot_be_written_leaves_nothing(model: VAE, tmp_path: Path
 def with_axes(model: VAE, request: GridRequest) -> tuple[np.ndarray, np.ndarray, int, int]:
     """The picture with axes, the one without, and where the second lies in the first."""
     bare, drawn = render_grid(model, request), render_grid(model, _shown(request))
-    height, width = bare.shape
+    height, width = bare.shape[:2]
     places = [
         (top, left)
         for top in range(drawn.shape[0] - height + 1)
         for left in range(drawn.shape[1] - width + 1)
-        if drawn[top, left] == bare[0, 0] and np.array_equal(drawn[top : top + height, left : left + width], bare)
+        if np.array_equal(drawn[top, left], bare[0, 0])
+        and np.array_equal(drawn[top : top + height, left : left + width], bare)
     ]
     assert len(places) == 1
     return drawn, bare, *places[0]

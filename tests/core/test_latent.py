@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -56,6 +57,32 @@ def test_equal_shares_of_the_prior_lie_between_quantiles() -> None:
     draws = np.random.default_rng(0).standard_normal(400_000)
     shares = np.histogram(draws, prior_quantiles(21, 0.9))[0] / len(draws)
     assert np.allclose(shares, 0.9 / 20, atol=0.002)
+
+
+def exponential(axis: int, probabilities: Sequence[float]) -> np.ndarray:
+    """The quantiles of an exponential distribution with mean `axis` + 1: bounded below, and not symmetric."""
+    return -(axis + 1.0) * np.log1p(-np.array(probabilities))
+
+
+@pytest.mark.parametrize("mass", [0.5, 0.95, math.nextafter(1.0, 0.0)])
+@pytest.mark.parametrize("count", [1, 2, 7, 400])
+def test_another_prior_has_its_own_quantiles_at_the_same_probabilities(count: int, mass: float) -> None:
+    found = prior_quantiles(count, mass, exponential, axis=2)
+    assert np.isfinite(found).all()
+    assert (np.diff(found) >= 0).all()
+    shares = 1 - np.exp(-found / 3)
+    edge = (1 - mass) / 2
+    assert np.allclose(shares, [0.5] if count == 1 else np.linspace(edge, 1 - edge, count), atol=1e-9)
+
+
+def test_a_grid_takes_each_axis_quantiles_for_itself() -> None:
+    request = GridRequest((9.0, 9.0, 9.0), axes=(2, 0), rows=2, cols=3, span=Quantiles(0.5))
+    columns, rows = request.coordinates(exponential)
+    assert np.allclose(columns, [3 * math.log(4 / 3), 3 * math.log(2), 3 * math.log(4)])
+    assert np.allclose(rows, [math.log(4), math.log(4 / 3)])
+    points = request.points(exponential)
+    assert np.allclose(points[0], [math.log(4), 9.0, 3 * math.log(4 / 3)])
+    assert np.allclose(points[-1], [math.log(4 / 3), 9.0, 3 * math.log(4)])
 
 
 def test_cells_fill_their_interval() -> None:

@@ -12,8 +12,17 @@ from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLabel, QPushButton, QSlider, QWidget
 
+from vae_studio.core.config import (
+    BernoulliConfig,
+    GaussianConfig,
+    LaplacePriorConfig,
+    MixtureConfig,
+    RunConfig,
+    SquaredErrorConfig,
+    StandardNormalConfig,
+)
 from vae_studio.ui.decoder_panel import DecoderPanel
-from vae_studio.ui.theme import DARK, LIGHT
+from vae_studio.ui.theme import DARK, LIGHT, apply
 
 
 @pytest.fixture
@@ -49,6 +58,95 @@ def test_random_and_reset_are_asked_for_and_change_nothing_themselves(panel, qtb
         click(panel, "reset_button")
     assert moved == []
     assert panel.findChild(QDoubleSpinBox, "latent_value_1").value() == 2.0
+
+
+AUTOENCODER = RunConfig(model="autoencoder", likelihood=SquaredErrorConfig())
+
+
+def test_mean_and_sample_are_asked_for_and_a_second_sample_too(panel):
+    asked = []
+    panel.mean_requested.connect(lambda: asked.append("mean"))
+    panel.sample_requested.connect(lambda: asked.append("sample"))
+    mean, sample = (panel.findChild(QPushButton, f"decoder_{name}_chip") for name in ("mean", "sample"))
+    assert (mean.isChecked(), sample.isChecked()) == (True, False)
+    click(panel, "decoder_sample_chip")
+    assert (mean.isChecked(), sample.isChecked()) == (False, True)
+    click(panel, "decoder_sample_chip")
+    assert (mean.isChecked(), sample.isChecked()) == (False, True)
+    click(panel, "decoder_mean_chip")
+    assert (mean.isChecked(), sample.isChecked()) == (True, False)
+    assert asked == ["sample", "sample", "mean"]
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "words"),
+    [(BernoulliConfig(), "Every pixel is black or white."), (GaussianConfig(), "Values beyond 0 and 1")],
+)
+def test_what_is_shown_is_said(panel, likelihood, words):
+    panel.set_config(RunConfig(likelihood=likelihood))
+    view = panel.findChild(QWidget, "decoder_view")
+    image = np.zeros((28, 28), np.uint8)
+    panel.set_image(image)
+    assert view.accessibleName() == "Mean of p(x|z)"
+    assert "mean of p(x|z)" in view.toolTip()
+    panel.set_image(image, sampled=True)
+    assert view.accessibleName() == "Sample of p(x|z)"
+    assert "One draw from p(x|z)" in view.toolTip()
+    assert words in view.toolTip()
+    panel.set_image(image)
+    assert view.accessibleName() == "Mean of p(x|z)"
+
+
+def test_an_auto_encoder_has_nothing_to_draw_from(panel):
+    click(panel, "decoder_sample_chip")
+    asked = []
+    panel.sample_requested.connect(lambda: asked.append("sample"))
+    panel.set_config(AUTOENCODER)
+    mean, sample = (panel.findChild(QPushButton, f"decoder_{name}_chip") for name in ("mean", "sample"))
+    assert mean.isChecked()
+    assert not sample.isEnabled()
+    assert "no p(x|z) to draw from" in sample.toolTip()
+    click(panel, "decoder_sample_chip")
+    assert asked == []
+    assert "p(x|z)" not in panel.findChild(QWidget, "decoder_view").toolTip()
+    assert not [child.text() for child in panel.findChildren(QLabel) if "p(x|z)" in child.text()]
+    panel.set_config(RunConfig())
+    assert sample.isEnabled()
+    assert mean.isChecked()
+
+
+def test_where_random_points_come_from_is_said(panel):
+    panel.set_dims(20)
+    button = panel.findChild(QPushButton, "random_button")
+    for config, words in (
+        (RunConfig(prior=StandardNormalConfig()), "prior N(0, I)"),
+        (RunConfig(prior=MixtureConfig()), "mixture of Gaussians"),
+        (RunConfig(prior=LaplacePriorConfig()), "Laplace"),
+        (AUTOENCODER, "has no prior"),
+    ):
+        panel.set_config(config)
+        assert words in button.toolTip()
+        # A learned mixture may be of any width.
+        assert ("about 1" in norm(panel).toolTip()) is (not isinstance(config.prior, MixtureConfig))
+    assert "z = 0" in panel.findChild(QPushButton, "reset_button").toolTip()
+
+
+@pytest.mark.parametrize("width", [240, 296, 320])
+def test_the_heading_fits(panel, qapp, width):
+    apply(qapp, DARK)
+    panel.resize(width, 700)
+    QApplication.processEvents()
+    parts = [part(panel, f"decoder_{name}_chip") for name in ("mean", "sample")]
+    title = next(child for child in panel.findChildren(QLabel) if child.text().endswith("p(x|z)"))
+    assert title.text() == ("Decoder p(x|z)" if width > 240 else "p(x|z)")
+    parts.insert(0, QRect(title.mapTo(panel, title.rect().topLeft()), title.size()))
+    assert title.width() >= title.fontMetrics().horizontalAdvance(title.text())
+    for left, right in itertools.pairwise(parts):
+        assert left.right() < right.left()
+        assert abs(left.center().y() - right.center().y()) <= 1
+    assert parts[-1].right() <= width - 12
+    assert parts[-1].bottom() < part(panel, "decoder_view").top()
+    qapp.setStyleSheet("")
 
 
 def test_copy_puts_the_coordinates_on_the_clipboard_as_text(panel, qtbot):
@@ -148,7 +246,9 @@ def test_tab_goes_through_the_sliders_and_then_the_buttons(panel, qtbot):
 
 
 def test_controls_explain_themselves(panel):
-    for name in ("random_button", "reset_button", "copy_z_button", "latent_slider_0", "latent_value_1", "decoder_view"):
+    chips = ("decoder_mean_chip", "decoder_sample_chip")
+    buttons = ("random_button", "reset_button", "copy_z_button")
+    for name in (*chips, *buttons, "latent_slider_0", "latent_value_1", "decoder_view"):
         widget = panel.findChild(QWidget, name)
         assert widget.toolTip(), name
         assert widget.accessibleName(), name

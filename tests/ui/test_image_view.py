@@ -1,4 +1,4 @@
-"""Grey levels in the theme's colours, and one image as large as fits."""
+"""Grey levels in the theme's colours, colours as they are, and one image as large as fits."""
 
 from __future__ import annotations
 
@@ -64,8 +64,44 @@ def test_the_image_owns_its_pixels():
     assert pixel(image, 2, 2) == QColor(DARK.paper).getRgb()[:3]
 
 
-@pytest.mark.parametrize("array", [np.zeros((2, 2)), np.zeros((2, 2, 3), np.uint8)], ids=["float", "colour"])
-def test_what_is_no_grey_image_is_refused(array):
+@pytest.mark.parametrize("layout", ["rows", "planes", "strided"])
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+def test_colours_are_shown_as_they_are_in_any_theme(theme, layout):
+    values = np.random.default_rng(0).integers(0, 256, size=(5, 7, 3), dtype=np.uint8)
+    array = {
+        "rows": values,
+        "planes": np.ascontiguousarray(values.transpose(2, 0, 1)).transpose(1, 2, 0),
+        "strided": np.repeat(values, 2, axis=0)[::2],
+    }[layout]
+    image = to_qimage(array, theme)
+    assert image.format() == QImage.Format.Format_RGB32
+    assert [[pixel(image, x, y) for x in range(7)] for y in range(5)] == [
+        [tuple(p) for p in row] for row in values.tolist()
+    ]
+
+
+def test_a_colour_image_of_any_size_is_painted_upright(qtbot):
+    view = ImageView(DARK)
+    qtbot.addWidget(view)
+    view.resize(240, 240)
+    array = np.zeros((20, 40, 3), dtype=np.uint8)
+    array[:10, 20:] = (255, 0, 0)  # top right
+    array[10:, :20] = (0, 100, 200)  # bottom left
+    view.set_image(array)
+    assert view.image_rect() == QRect(0, 60, 240, 120)
+    for theme in (DARK, LIGHT):
+        view.set_theme(theme)
+        assert grabbed(view, QPoint(180, 90)) == (255, 0, 0)
+        assert grabbed(view, QPoint(60, 150)) == (0, 100, 200)
+        assert grabbed(view, QPoint(60, 90)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((2, 2)), np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2, 3)), np.zeros(4, np.uint8)],
+    ids=["float", "four channels", "float colour", "line"],
+)
+def test_what_is_no_image_is_refused(array):
     with pytest.raises(ValueError, match="uint8"):
         to_qimage(array, DARK)
 

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QImage, QNativeGestureEvent, QPointingDevice, 
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from vae_studio.core.scene import MapFrame, Tile, Version
+from vae_studio.core.scene import Contour, MapFrame, Tile, Version
 from vae_studio.ui.latent_map import LatentMap
 from vae_studio.ui.theme import DARK, LIGHT
 
@@ -98,8 +98,16 @@ def rgb(name):
     return QColor(name).getRgb()[:3]
 
 
-def frame(*tiles):
-    return MapFrame(Version(0, 0), (0, 1), tiles, True, 0.0)
+def frame(*tiles, contours=()):
+    return MapFrame(Version(0, 0), (0, 1), tiles, True, 0.0, tuple(contours))
+
+
+def ellipse(name, centre=(0.0, 0.0), radii=(1.0, 1.0)):
+    angles = np.linspace(0, 2 * np.pi, 97)
+    return Contour(name, np.array(centre) + np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii)
+
+
+CIRCLES = tuple(ellipse(f"{radius}σ", radii=(radius, radius)) for radius in (1, 2, 3))
 
 
 def bare(widget, **shown):
@@ -480,6 +488,39 @@ def test_arrays_that_come_and_go_never_show_each_others_picture(latent_map):
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_colours_are_painted_as_they_are(latent_map, theme):
+    bare(latent_map, tiles=True)
+    latent_map.set_theme(theme)
+    image = np.zeros((4 * 8, 4 * 8, 3), np.uint8)
+    image[:16, :16] = (255, 0, 0)
+    image[16:, 16:] = (10, 200, 90)
+    latent_map.set_map(frame(Tile(0.0, 2.0, -1.0, 1.0, image, cells=4)))
+
+    seen = [colour(latent_map, latent_map.to_pixel(z)) for z in ((0.5, 0.5), (1.5, -0.5), (1.5, 0.5))]
+    assert seen == [(255, 0, 0), (10, 200, 90), (0, 0, 0)]
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+@pytest.mark.parametrize("shape", [(20, 30), (30, 20), (20, 30, 3)], ids=["wide", "tall", "wide in colour"])
+def test_images_that_are_not_square_keep_their_proportions(latent_map, theme, shape):
+    bare(latent_map, tiles=True)
+    latent_map.set_theme(theme)
+    height, width, *channels = shape
+    image = np.full((4 * height, 4 * width, *channels), 255, np.uint8)
+    latent_map.set_map(frame(Tile(-2.0, 2.0, -2.0, 2.0, image, cells=4)))  # each image has a square of 1 × 1
+
+    white = (255, 255, 255) if channels else rgb(theme.ink)
+    for u, v in ((-1.5, 1.5), (0.5, 0.5), (1.5, -1.5)):
+        long, short = (0.47, 0.31) if width > height else (0.31, 0.47)
+        for du, dv in ((long, 0), (-long, 0), (0, short), (0, -short)):
+            assert colour(latent_map, latent_map.to_pixel((u + du, v + dv))) == white
+        beyond = (0, 0.36) if width > height else (0.36, 0)
+        for sign in (1, -1):
+            place = latent_map.to_pixel((u + sign * beyond[0], v + sign * beyond[1]))
+            assert colour(latent_map, place) == rgb(theme.paper)
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
 def test_encodings_are_painted_at_their_place_in_the_colour_of_their_class(latent_map, theme):
     bare(latent_map, encodings=True)
     latent_map.set_theme(theme)
@@ -527,6 +568,7 @@ def other_than_paper(image, points):
 
 
 def test_prior_contours_are_circles_of_one_two_and_three_sigma(latent_map):
+    latent_map.set_map(frame(contours=CIRCLES))
     bare(latent_map, prior=True)
     latent_map.set_point(30.0, 0.0)
     image = canvas(latent_map)
@@ -540,7 +582,104 @@ def test_prior_contours_are_circles_of_one_two_and_three_sigma(latent_map):
     assert other_than_paper(canvas(latent_map), [(x, 220) for x in range(10, 670)]) == 0
 
 
+def test_no_contours_are_shown_before_they_are_known(latent_map):
+    bare(latent_map, prior=True)
+    latent_map.set_point(30.0, 0.0)
+    points = [(x, y) for x in range(10, 670, 3) for y in (100, 220, 300)]
+    assert other_than_paper(canvas(latent_map), points) == 0
+    latent_map.set_map(frame(contours=CIRCLES))
+    assert other_than_paper(canvas(latent_map), points) > 0
+    latent_map.set_map(None)
+    assert other_than_paper(canvas(latent_map), points) == 0
+
+
+def test_a_mixtures_ellipses_are_painted_and_named(latent_map):
+    latent_map.set_map(frame(contours=(ellipse("", (1.0, 0.5), (0.5, 1.0)), ellipse("40 %", (-1.0, 0.0), (1.0, 0.5)))))
+    bare(latent_map, prior=True)
+    latent_map.set_point(30.0, 0.0)
+    image = canvas(latent_map)
+
+    def share(centre, radii, angles):
+        """How much of this part of an ellipse is painted."""
+        points = [
+            (340 + 100 * (centre[0] + radii[0] * np.cos(a)), 220 - 100 * (centre[1] + radii[1] * np.sin(a)))
+            for a in angles
+        ]
+        return other_than_paper(image, points) / len(points)
+
+    everywhere, unnamed = np.linspace(0, 2 * np.pi, 400), np.linspace(np.pi, 2 * np.pi, 200)
+    assert 0.35 < share((1.0, 0.5), (0.5, 1.0), everywhere) < 0.8
+    assert 0.35 < share((-1.0, 0.0), (1.0, 0.5), unnamed) < 0.8
+    assert share((1.0, 0.5), (0.4, 0.9), everywhere) == 0
+    assert share((-1.0, 0.0), (0.8, 0.4), everywhere) == 0
+    # The name stands at 30°; the ellipse without one has none there.
+    for (u, v), named in (((-1.0 + np.cos(np.pi / 6), 0.25), True), ((1.0 + 0.5 * np.cos(np.pi / 6), 1.0), False)):
+        box = [(340 + 100 * u + dx, 220 - 100 * v + dy) for dx in range(-12, 13) for dy in range(-4, 5)]
+        assert (other_than_paper(image, box) > 80) is named
+
+
+def test_straight_contours_have_straight_sides_and_corners(latent_map):
+    corners = np.array([(2.0, 0.0), (0.0, 2.0), (-2.0, 0.0), (0.0, -2.0), (2.0, 0.0)])
+    latent_map.set_map(frame(contours=(Contour("86 %", corners, smooth=False),)))
+    bare(latent_map, prior=True)
+    latent_map.set_point(30.0, 0.0)
+    image = canvas(latent_map)
+
+    parts = np.linspace(0.05, 0.95, 200)
+    lower_left = [(340 - 200 * (1 - t), 220 + 200 * t) for t in parts]
+    assert 0.35 < other_than_paper(image, lower_left) / 200 < 0.9
+    inside = [(340 - 195 * (1 - t), 220 + 195 * t) for t in parts]
+    assert other_than_paper(image, inside) == 0
+
+
+@pytest.mark.parametrize("turns", [5, 20, 60])
+def test_deep_in_the_map_a_contour_is_where_its_circle_is(latent_map, turns):
+    angle = 0.7531  # between two points of the line
+    latent_map.set_map(frame(contours=CIRCLES))
+    bare(latent_map, prior=True)
+    target = (2.0 * np.cos(angle), 2.0 * np.sin(angle))
+    latent_map.set_point(*target)
+    for _ in range(turns):
+        QTest.keyClick(latent_map, Qt.Key.Key_Plus)  # at the point, which stays where it is
+    latent_map.set_point(30.0, 0.0)
+    image, scale = canvas(latent_map), latent_map.view().units_per_pixel
+    centre = latent_map.to_pixel(target)
+    reach = np.linspace(-150, 150, 301) * scale / 2.0  # the angles of 300 pixels of the circle
+
+    def share(radius):
+        places = [latent_map.to_pixel((radius * np.cos(angle + a), radius * np.sin(angle + a))) for a in reach]
+        near = [(p.x() - 28, p.y()) for p in places if (p - centre).manhattanLength() > 24]
+        on = [(x, y) for x, y in near if 0 <= x < 680 and 0 <= y < 440]
+        assert len(on) > 150
+        return other_than_paper(image, on) / len(on)
+
+    assert 0.25 < share(2.0) < 1.0
+    for off in (-25, 25):
+        assert share(2.0 + off * scale) < 0.1  # but for a name
+
+
+def test_names_of_contours_do_not_cover_each_other(latent_map):
+    latent_map.set_map(frame(contours=CIRCLES))
+    bare(latent_map, prior=True)
+    latent_map.set_point(0.0, 0.0)
+    for _ in range(14):
+        QTest.keyClick(latent_map, Qt.Key.Key_Minus)  # 1σ, 2σ and 3σ are 8 pixels apart
+    latent_map.set_point(40.0, 0.0)
+    one = canvas(latent_map)
+    latent_map.set_map(frame(contours=(CIRCLES[0], CIRCLES[0])))
+    twice = canvas(latent_map)
+    latent_map.set_map(frame(contours=(CIRCLES[0],)))
+    once = canvas(latent_map)
+
+    def tagged(image):
+        return np.array([[image.pixelColor(x, y).lightness() for x in range(270, 410)] for y in range(170, 270)])
+
+    assert (tagged(twice) != tagged(once)).any(), "the same name again stands elsewhere"
+    assert (tagged(one) != tagged(once)).any()
+
+
 def test_a_contour_is_labelled_wherever_it_is_visible(latent_map):
+    latent_map.set_map(frame(contours=CIRCLES))
     bare(latent_map, prior=True)
     for _ in range(3):
         wheel(latent_map, place(latent_map, 2.0, 0.0), 600)  # only 2σ is left, and not at its usual angle
@@ -553,6 +692,7 @@ def test_a_contour_is_labelled_wherever_it_is_visible(latent_map):
 
 
 def test_with_one_dimension_the_contours_are_upright_lines(latent_map):
+    latent_map.set_map(frame(contours=CIRCLES))
     bare(latent_map, prior=True)
     latent_map.set_axis_names("z₁", None)
     image = canvas(latent_map)

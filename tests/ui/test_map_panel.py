@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QWidget
 
+from vae_studio.core.config import LaplacePriorConfig, MixtureConfig, RunConfig
 from vae_studio.ui.map_panel import ClassChip, MapPanel
 from vae_studio.ui.theme import DARK, LIGHT, apply
 
@@ -166,6 +167,18 @@ def test_layer_chips_switch_only_their_own_layer(panel, name, monkeypatch):
 
     on = (True, True, True)
     assert calls == [(False, True, True) if name == "tiles_chip" else (True, True, False), on]
+
+
+def test_the_prior_chip_says_what_the_contours_are(panel):
+    chip = child(panel, "prior_chip", QPushButton)
+    for config, words in (
+        (RunConfig(), "N(0, I): circles at 1, 2 and 3"),
+        (RunConfig(prior=MixtureConfig(components=7)), "mixture of Gaussians (here 7)"),
+        (RunConfig(prior=LaplacePriorConfig()), "Laplace"),
+        (RunConfig(model="autoencoder"), "has no prior: circles at 1, 2, 3 standard deviations of its codes"),
+    ):
+        panel.set_config(config)
+        assert words in chip.toolTip()
 
 
 # Classes

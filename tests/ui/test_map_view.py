@@ -1,9 +1,7 @@
 """The map's geometry: pixels and latent coordinates, zoom, pan, fit, ticks, and circles that cross the canvas."""
 
 import math
-from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,37 +95,6 @@ def test_revealing_pans_just_enough_and_not_at_all_when_visible():
     moved = view.revealing(2.5, 0.0, 20)
     assert moved.to_pixel(2.5, 0.0) == pytest.approx((380, 150))
     assert moved.v == 0.0
-
-
-@given(views(centre=4.0), st.sampled_from([1.0, 2.0, 3.0]))
-def test_the_visible_arc_covers_every_visible_part_of_the_circle(view, radius):
-    # Sampled densely where the canvas lies, seen from the origin; a coarse sample would miss a deep view.
-    middle = math.atan2(view.v, view.u)
-    extent = math.hypot(view.width, view.height) * view.scale
-    around = min(math.pi, 2 * extent / max(math.hypot(view.u, view.v), 1e-9))
-    angles = middle + np.linspace(-around, around, 20001)
-    region = view.region()
-    u, v = radius * np.cos(angles), radius * np.sin(angles)
-    visible = angles[(u > region.left) & (u < region.right) & (v > region.bottom) & (v < region.top)]
-
-    arc = view.visible_arc(radius)
-
-    if arc is None:
-        assert visible.size == 0
-    else:
-        start, sweep = arc
-        offsets = np.mod(visible - start + 1e-7, 2 * math.pi)
-        assert np.all(offsets <= sweep + 2e-7)
-
-
-def test_an_arc_deep_in_the_map_is_short_and_a_circle_elsewhere_is_none():
-    deep = replace(MapView.fitted(0, 0, 800, 480), u=2.0, v=0.0, scale=1e-3 / 800)
-
-    start, sweep = deep.visible_arc(2.0)
-    assert 2.0 * sweep / deep.scale < 2000  # pixels
-    assert start == pytest.approx(-sweep / 2)
-    assert deep.visible_arc(1.0) is None
-    assert deep.visible_arc(3.0) is None
 
 
 @given(st.floats(1e-6, 1e4))

@@ -1,15 +1,18 @@
-"""Test images above their own reconstructions, and samples from the prior."""
+"""Test images above their own reconstructions, E[g(z)] beside g(E[z]), and samples from the prior."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QColor, QHelpEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSpinBox, QToolTip
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QSpinBox, QToolTip
 
-from vae_studio.core.scene import PicturesFrame, Version
+from vae_studio.core.config import RunConfig
+from vae_studio.core.scene import Expectation, PicturesFrame, Version
 from vae_studio.ui.reconstruct_panel import ReconstructPanel
 from vae_studio.ui.theme import DARK, LIGHT
 
@@ -69,6 +72,20 @@ def answer(request, *, version=0, recon=1, sample=200) -> PicturesFrame:
     """A frame whose reconstructions are the images, a little brighter."""
     samples = np.full((request.samples, 28, 28), sample, dtype=np.uint8)
     return PicturesFrame(Version(0, version), request, request.images + np.uint8(recon), samples)
+
+
+def whole(request, *, recon=1, expected=60, difference=120, factor=5, mean=3.456) -> PicturesFrame:
+    """A frame with an expectation: images of one grey level each."""
+    shape = request.images.shape
+    images, differences = (np.full(shape, value, np.uint8) for value in (expected, difference))
+    return replace(answer(request, recon=recon), expectation=Expectation(images, differences, factor, mean))
+
+
+def hint(panel) -> str:
+    """What the line under the left title says."""
+    (line,) = (child for child in panel.findChildren(QLabel) if child.objectName() == "reconstruct_hint")
+    assert line.toolTip() == line.text()
+    return line.text()
 
 
 def level(theme, value: int) -> np.ndarray:
@@ -309,11 +326,143 @@ def test_the_images_can_be_taken_away_and_given_again(panel, asked):
     assert numbers(panel.request())[:2] == [0, 1]
 
 
+# E[g(z)]
+
+
+def test_the_expectation_is_asked_for_and_stands_below_in_rows_of_their_own(panel, asked):
+    before = panel.request()
+    panel.set_pictures(answer(before, recon=100))
+    click(panel, "expectation_chip")
+    request = panel.request()
+    assert request is asked[-1] is not before
+    assert (before.expectation, request.expectation) == (False, True)
+    sheet = panel.pairs
+    assert "200 draws" in hint(panel)
+    for rect in (sheet.expectation_rect(0), sheet.difference_rect(0)):
+        assert shows(sheet, rect, FIELD)
+    panel.set_pictures(answer(request, recon=100))
+    assert shows(sheet, sheet.reconstruction_rect(1), level(DARK, 102))
+    assert shows(sheet, sheet.expectation_rect(1), FIELD)
+    panel.set_pictures(whole(request, recon=100))
+    for index in range(len(request.images)):
+        assert shows(sheet, sheet.original_rect(index), level(DARK, 2 * index))
+        assert shows(sheet, sheet.reconstruction_rect(index), level(DARK, 2 * index + 100))
+        assert shows(sheet, sheet.expectation_rect(index), level(DARK, 60))
+        assert shows(sheet, sheet.difference_rect(index), level(DARK, 120))
+    assert "3.5 of 255 grey levels" in hint(panel)
+    assert "× 5" in hint(panel)
+    click(panel, "expectation_chip")
+    assert not panel.request().expectation
+    assert "posterior mean below" in hint(panel)
+
+
+@pytest.mark.parametrize("size", [(500, 330), (560, 400), (860, 560), (1400, 900)])
+def test_four_rows_and_their_names_fit(panel, size):
+    panel.resize(*size)
+    click(panel, "expectation_chip")
+    QApplication.processEvents()
+    request, sheet = panel.request(), panel.pairs
+    kinds = (sheet.original_rect, sheet.reconstruction_rect, sheet.expectation_rect, sheet.difference_rect)
+    rects = [rect(index) for index in range(len(request.images)) for rect in kinds]
+    assert len(request.images) == sheet.capacity() >= 3
+    assert all(sheet.rect().contains(rect) for rect in rects)
+    assert not any(a.intersects(b) for i, a in enumerate(rects) for b in rects[i + 1 :])
+    assert min(rect.width() for rect in rects) >= 40
+    # The names stand left of the first column, each beside its row.
+    picture = sheet.grab().toImage()
+    ratio = picture.devicePixelRatio()
+    for rect in (kind(0) for kind in kinds):
+        beside = {
+            picture.pixelColor(int(x * ratio), int(y * ratio)).name()
+            for x in range(rect.left())
+            for y in range(rect.top(), rect.bottom())
+        }
+        assert len(beside) > 2
+
+
+def test_other_images_take_the_expectation_away_and_new_samples_do_not(panel):
+    click(panel, "expectation_chip")
+    panel.set_pictures(whole(panel.request(), recon=100))
+    sheet = panel.pairs
+    click(panel, "new_samples_button")
+    panel.set_pictures(answer(panel.request(), recon=50, sample=99))
+    assert shows(panel.samples, panel.samples.sample_rect(0), level(DARK, 99))
+    assert shows(sheet, sheet.expectation_rect(0), level(DARK, 60))
+    assert shows(sheet, sheet.reconstruction_rect(0), level(DARK, 100)), "rows that belong together"
+    panel.set_pictures(whole(panel.request(), recon=50, expected=90))
+    assert shows(sheet, sheet.reconstruction_rect(0), level(DARK, 50))
+    assert shows(sheet, sheet.expectation_rect(0), level(DARK, 90))
+    click(panel, "reconstruct_random_button")
+    assert shows(sheet, sheet.expectation_rect(0), FIELD)
+    assert "grey levels" not in hint(panel)
+
+
+def test_an_auto_encoder_has_no_posterior_and_no_prior(panel, asked):
+    click(panel, "expectation_chip")
+    chip = control(panel, QPushButton, "expectation_chip")
+    panel.set_config(RunConfig(model="autoencoder"))
+    assert not chip.isEnabled()
+    assert not chip.isChecked()
+    assert "no q(z|x)" in chip.toolTip()
+    assert not panel.request().expectation
+    said = " ".join(label.text() for label in panel.findChildren(QLabel))
+    assert not any(word in said for word in ("prior", "posterior", "mean at"))
+    assert "prior" not in control(panel, QPushButton, "new_samples_button").toolTip()
+    panel.set_config(RunConfig())
+    assert chip.isEnabled()
+    assert "posterior mean below" in hint(panel)
+    assert "Samples from the prior" in [label.text() for label in panel.findChildren(QLabel)]
+
+
+def test_hovering_while_comparing_names_each_row(panel, qtbot):
+    click(panel, "expectation_chip")
+    panel.set_pictures(whole(panel.request()))
+    sheet = panel.pairs
+    for rect, words in (
+        (sheet.original_rect(1), "Test image 1, class one"),
+        (sheet.reconstruction_rect(1), "g(E[z]), the decoder's mean at the posterior mean of test image 1"),
+        (sheet.expectation_rect(1), "E[g(z)], the mean of the decoder's means over 200 draws of z for test image 1"),
+        (sheet.difference_rect(1), "|E[g(z)] − g(E[z])| of test image 1, times 5"),
+    ):
+        place = rect.center()
+        QApplication.sendEvent(sheet, QHelpEvent(QEvent.Type.ToolTip, place, sheet.mapToGlobal(place)))
+        qtbot.waitUntil(lambda words=words: QToolTip.text() == words)
+    QToolTip.hideText()
+
+
+# Colour and other sizes
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (20, 24)], ids=["colour", "oblong"])
+def test_colours_and_other_sizes_are_shown_in_their_proportions(panel, shape):
+    height, width, *channels = shape
+    images = np.zeros((N, *shape), np.uint8)
+    images[:, : height // 2] = (255, 60, 0) if channels else 100
+    panel.set_data(images, LABELS, NAMES)
+    request = panel.request()
+    samples = np.repeat(images[:1], request.samples, axis=0)
+    panel.set_pictures(PicturesFrame(Version(0, 0), request, images[: len(request.images)], samples))
+    panel.set_theme(LIGHT)
+    top = np.array((255, 60, 0)) if channels else level(LIGHT, 100)
+    bottom = np.zeros(3) if channels else level(LIGHT, 0)
+    for sheet, rect in (
+        (panel.pairs, panel.pairs.original_rect(1)),
+        (panel.pairs, panel.pairs.reconstruction_rect(2)),
+        (panel.samples, panel.samples.sample_rect(3)),
+    ):
+        shown = rect.height() * height // max(height, width)
+        assert shows(sheet, rect.translated(0, -shown // 4), top)
+        assert shows(sheet, rect.translated(0, shown // 4), bottom)
+        beyond = rect.translated(0, -rect.height() // 2 + 2)  # its centre is just below the upper edge
+        assert shows(sheet, beyond, top) is (height == width)
+
+
 def test_controls_explain_themselves(panel):
     for kind, name in (
         (QComboBox, "reconstruct_class_combo"),
         (QSpinBox, "reconstruct_index"),
         (QPushButton, "reconstruct_random_button"),
+        (QPushButton, "expectation_chip"),
         (QPushButton, "new_samples_button"),
     ):
         assert control(panel, kind, name).toolTip()

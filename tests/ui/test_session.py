@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import QObject
 
 from vae_studio import tasks
-from vae_studio.core.config import DataConfig
+from vae_studio.core.config import DataConfig, RunConfig
 from vae_studio.core.scene import (
     EncodingsFrame,
     MapFrame,
@@ -102,7 +102,7 @@ def explorer():
 
 @pytest.fixture(scope="module")
 def images():
-    return next(tasks.load_test_images(DataConfig(), 0))
+    return next(tasks.load_test_images(RunConfig()))
 
 
 def small(latent_dims, seed=0):
@@ -222,6 +222,57 @@ def test_random_points_come_from_the_prior(session, explorer):
     assert session.scene.point == (0.0, 0.0)
 
 
+def test_random_points_come_from_the_models_own_prior(session):
+    from small_models import of
+
+    from vae_studio.core.config import MixtureConfig
+
+    model = of(prior=MixtureConfig(components=2))
+    model.prior.means.copy_(model.prior.means.new_tensor([[5.0, 0.0], [-5.0, 9.0]]))
+    model.prior.log_scales.fill_(-2.0)
+    session.look_at(tasks.OpenedModel(model, {}, "mixture", Path("mixture.safetensors"), ""), Version(1, 0))
+    points = []
+    session.point_changed.connect(lambda scene: points.append(scene.point))
+    for _ in range(400):
+        session.random_point()
+    drawn = np.array(points)
+    right = drawn[:, 0] > 0
+    assert 140 < right.sum() < 260
+    assert np.abs(drawn[right].mean(axis=0) - (5, 0)).max() < 0.06
+    assert np.abs(drawn[~right].mean(axis=0) - (-5, 9)).max() < 0.06
+
+
+def test_a_sample_stays_while_the_point_moves_and_is_drawn_anew_on_demand(session, drawn, explorer, qtbot):
+    session.look_at(explorer, Version(1, 0))
+    seeds = []
+    for _ in range(2):
+        session.show_sample()
+        seeds.append(session.scene.draw)
+        qtbot.waitUntil(lambda: [f.draw for f in drawn.frames[-1:]] == seeds[-1:], timeout=SECONDS_60)
+        assert set(np.unique(drawn.last(PointFrame).image)) == {0, 255}
+    assert seeds[0] != seeds[1]
+    session.move_point((0.5, 0.5))
+    session.look_at(explorer, Version(1, 1))
+    assert session.scene.draw == seeds[1]
+    session.show_mean()
+    qtbot.waitUntil(lambda: drawn.last(PointFrame).draw is None, timeout=SECONDS_60)
+    assert rounds_to(drawn.last(PointFrame).image, exactly(explorer, (0.5, 0.5)))
+
+
+def test_an_auto_encoder_shows_its_one_image(session):
+    from small_models import of
+
+    autoencoder = tasks.OpenedModel(of(model="autoencoder"), {}, "codes", Path("codes.safetensors"), "")
+    session.look_at(small(2), Version(1, 0))
+    session.show_sample()
+    session.look_at(small(2, seed=1), Version(2, 0))
+    assert session.scene.draw is not None, "another VAE is sampled on"
+    session.look_at(autoencoder, Version(3, 0))
+    assert session.scene.draw is None
+    session.look_at(small(2), Version(4, 0))
+    assert session.scene.draw is None, "as the chips say"
+
+
 def test_the_point_is_decoded(session, drawn, explorer, qtbot):
     session.look_at(explorer, Version(1, 0))
     qtbot.waitUntil(lambda: drawn.last(PointFrame) is not None, timeout=SECONDS_60)
@@ -323,7 +374,7 @@ def test_other_images_have_other_encodings(session, drawn, images, qtbot):
     session.look_at(opened, Version(1, 0))
     session.set_images(images)
     qtbot.waitUntil(lambda: has_points(drawn), timeout=SECONDS_60)
-    zeros_and_ones = next(tasks.load_test_images(DataConfig(classes=(0, 1)), 0))
+    zeros_and_ones = next(tasks.load_test_images(RunConfig(data=DataConfig(classes=(0, 1)))))
     drawn.placed.clear()
     session.set_images(zeros_and_ones)
     session.move_point((0.0, 0.0, 1.0))

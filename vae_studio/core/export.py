@@ -18,8 +18,9 @@ from PIL.PngImagePlugin import PngInfo
 
 import vae_studio
 from vae_studio.core.files import write_atomically
-from vae_studio.core.latent import GridRequest, Quantiles
+from vae_studio.core.latent import GridRequest, QuantileFunction, Quantiles
 from vae_studio.core.model import VAE, to_pixels
+from vae_studio.core.priors import StandardNormal
 
 _CHUNK = 400
 _FONT_SIZE = 12
@@ -28,17 +29,20 @@ METADATA_KEY = "vae-studio"
 
 
 def grid_steps(model: VAE, request: GridRequest) -> Iterator[float | np.ndarray]:
-    """Decode a grid piece by piece: yields the fraction done (0 to 1), and the picture, uint8 (H, W), last.
+    """Decode a grid piece by piece: yields the fraction done (0 to 1), and the picture last.
+
+    It is uint8 (H, W), or (H, W, 3) for a model of colour images. Quantiles are those of the model's own prior.
 
     Pixels are 255·p rounded to the nearest, ties to even, decoded in float32 on the CPU by one thread in pieces of
     one size, so that the same request gives the same bytes wherever it comes from. Raises GridError if the picture
     would be too large.
     """
-    height, width = model.image_shape[1:]
+    channels, height, width = model.image_shape
     across, down = request.size(height, width)
     model = model.frozen().to("cpu", memory_format=torch.contiguous_format)
-    points = torch.from_numpy(request.points())
-    picture = np.zeros((down, across), np.uint8)
+    quantiles = _quantiles(model)
+    points = torch.from_numpy(request.points(quantiles))
+    picture = np.zeros((down, across) if channels == 1 else (down, across, channels), np.uint8)
     step_down, step_across = (side * request.scale + request.spacing for side in (height, width))
     for start in range(0, len(points), _CHUNK):
         with _one_thread():
@@ -49,11 +53,18 @@ def grid_steps(model: VAE, request: GridRequest) -> Iterator[float | np.ndarray]
             enlarged = tile.repeat(request.scale, axis=0).repeat(request.scale, axis=1)
             picture[top : top + enlarged.shape[0], left : left + enlarged.shape[1]] = enlarged
         yield min(1.0, (start + _CHUNK) / len(points))
-    yield _with_axes(picture, request, (height, width)) if request.show_axes else picture
+    if request.show_axes:
+        picture = _with_axes(picture, request, request.coordinates(quantiles), (height, width))
+    yield picture
+
+
+def _quantiles(model: VAE) -> QuantileFunction | None:
+    """The quantiles of the model's prior; None where they are those of N(0, 1), as for an auto-encoder's codes."""
+    return None if not model.is_vae or isinstance(model.prior, StandardNormal) else model.prior.quantiles
 
 
 def render_grid(model: VAE, request: GridRequest) -> np.ndarray:
-    """The picture of a grid, uint8 (H, W); see `grid_steps`."""
+    """The picture of a grid; see `grid_steps`."""
     *_, picture = grid_steps(model, request)
     return picture
 
@@ -100,11 +111,13 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _with_axes(picture: np.ndarray, request: GridRequest, tile: tuple[int, int]) -> np.ndarray:
+def _with_axes(
+    picture: np.ndarray, request: GridRequest, coordinates: tuple[np.ndarray, np.ndarray], tile: tuple[int, int]
+) -> np.ndarray:
     """The picture with the coordinates of its columns below and of its rows on the left."""
     font = ImageFont.load_default(_FONT_SIZE)
-    columns, rows = request.coordinates()
-    down, across = picture.shape
+    columns, rows = coordinates
+    down, across = picture.shape[:2]
     every_row = _every(len(rows), down, 2 * _FONT_SIZE)
     beside_rows = _labels(rows[::every_row])
     every_column = _every(len(columns), across, 4 * _FONT_SIZE)
@@ -114,22 +127,24 @@ def _with_axes(picture: np.ndarray, request: GridRequest, tile: tuple[int, int])
     left = max(3 * _FONT_SIZE, math.ceil(max(map(font.getlength, beside_rows)))) + _FONT_SIZE
     above, below = 2 * _FONT_SIZE, 3 * _FONT_SIZE
     bottom = above + down
-    canvas = Image.new("L", (left + across + _FONT_SIZE, bottom + below), 0)
-    canvas.paste(Image.fromarray(picture), (left, above))
+    tiles = Image.fromarray(picture)
+    canvas = Image.new(tiles.mode, (left + across + _FONT_SIZE, bottom + below), 0)
+    canvas.paste(tiles, (left, above))
     draw = ImageDraw.Draw(canvas)
+    mark, number, name = ((grey,) * len(canvas.getbands()) for grey in (160, 220, 255))
     step_down, step_across = (side * request.scale + request.spacing for side in tile)
     for index, label in enumerate(below_columns):
         middle = left + index * every_column * step_across + tile[1] * request.scale / 2
-        draw.line((middle, bottom, middle, bottom + 3), fill=160)
-        draw.text((middle, bottom + 5), label, fill=220, font=font, anchor="mt")
+        draw.line((middle, bottom, middle, bottom + 3), fill=mark)
+        draw.text((middle, bottom + 5), label, fill=number, font=font, anchor="mt")
     for index, label in enumerate(beside_rows):
         middle = above + index * every_row * step_down + tile[0] * request.scale / 2
-        draw.line((left - 4, middle, left - 1, middle), fill=160)
-        draw.text((left - 6, middle), label, fill=220, font=font, anchor="rm")
+        draw.line((left - 4, middle, left - 1, middle), fill=mark)
+        draw.text((left - 6, middle), label, fill=number, font=font, anchor="rm")
     name_x, name_y = (f"z{axis + 1}" for axis in request.axes)
-    draw.text((left + across / 2, bottom + below - 4), name_x, fill=255, font=font, anchor="mb")
+    draw.text((left + across / 2, bottom + below - 4), name_x, fill=name, font=font, anchor="mb")
     if request.axes[0] != request.axes[1]:
-        draw.text((left - 6, above / 2 - 4), name_y, fill=255, font=font, anchor="rm")
+        draw.text((left - 6, above / 2 - 4), name_y, fill=name, font=font, anchor="rm")
     return np.asarray(canvas)
 
 

@@ -6,6 +6,8 @@ Grids spaced by the inverse Gaussian CDF show equal shares of the prior's mass, 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -18,6 +20,7 @@ MAX_SCALE = 16
 MAX_SPACING = 64
 MAX_SIDE = 16_384
 MAX_COORDINATE = 1e6
+QuantileFunction = Callable[[int, Sequence[float]], np.ndarray]
 
 
 class GridError(UserError, ValueError):
@@ -26,7 +29,7 @@ class GridError(UserError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """Coordinates whose probabilities under N(0, 1) are equally spaced over the central `mass` of the prior."""
+    """Coordinates whose probabilities under the prior are equally spaced over its central `mass`."""
 
     mass: float = 0.95
 
@@ -80,16 +83,23 @@ class GridRequest:
             if region.left >= region.right or region.bottom >= region.top:
                 raise GridError("The region is empty: left must be less than right, and bottom less than top.")
 
-    def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
-        """Coordinates of the columns, left to right, and of the rows, top to bottom: float64 (cols,), (rows,)."""
+    def coordinates(self, quantiles: QuantileFunction | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates of the columns, left to right, and of the rows, top to bottom: float64 (cols,), (rows,).
+
+        `quantiles` are those of the prior, for an axis and probabilities; N(0, 1) on every axis without them.
+        """
         if isinstance(self.span, Quantiles):
-            return prior_quantiles(self.cols, self.span.mass), prior_quantiles(self.rows, self.span.mass)[::-1].copy()
+            columns, rows = (
+                prior_quantiles(count, self.span.mass, quantiles, axis)
+                for count, axis in zip((self.cols, self.rows), self.axes, strict=True)
+            )
+            return columns, rows[::-1].copy()
         region = self.span
         return cell_centres(region.left, region.right, self.cols), cell_centres(region.top, region.bottom, self.rows)
 
-    def points(self) -> np.ndarray:
+    def points(self, quantiles: QuantileFunction | None = None) -> np.ndarray:
         """The latent point of every tile, row by row from the top left: float32 (rows · cols, latent_dims)."""
-        columns, rows = self.coordinates()
+        columns, rows = self.coordinates(quantiles)
         across, down = np.meshgrid(columns, rows)
         return embed(self.point, self.axes, np.stack([across.ravel(), down.ravel()], axis=1))
 
@@ -108,15 +118,23 @@ class GridRequest:
         return across, down
 
 
-def prior_quantiles(count: int, mass: float = 0.95) -> np.ndarray:
-    """`count` quantiles of N(0, 1) at equally spaced probabilities over the central `mass`: float64 (count,).
+def prior_quantiles(
+    count: int, mass: float = 0.95, quantiles: QuantileFunction | None = None, axis: int = 0
+) -> np.ndarray:
+    """`count` quantiles at equally spaced probabilities over the central `mass`: float64 (count,).
 
-    A count of one gives the median. (Probability integral transform: Kingma & Welling 2014, figure 4.)
+    They are the prior's along `axis`, or N(0, 1)'s without `quantiles`. A count of one gives the median. (Probability
+    integral transform: Kingma & Welling 2014, figure 4.)
     """
-    normal = NormalDist()
     edge = (1.0 - mass) / 2.0
+    below = [edge + mass * i / (count - 1) for i in range(count // 2)]
+    if quantiles is not None:
+        # Next to 1 the only probability left would be 1 itself, whose quantile is infinite.
+        above = [min(1.0 - p, math.nextafter(1.0, 0.0)) for p in below[::-1]]
+        return quantiles(axis, [*below, *[0.5] * (count % 2), *above])
     # The lower half and its mirror image: close to 1, floats are too coarse for probabilities.
-    lower = np.array([normal.inv_cdf(edge + mass * i / (count - 1)) for i in range(count // 2)])
+    normal = NormalDist()
+    lower = np.array([normal.inv_cdf(p) for p in below])
     return np.concatenate([lower, np.zeros(count % 2), -lower[::-1]])
 
 

@@ -1,7 +1,8 @@
 """What the explorer is to show (a frozen Scene) and what it then shows (Frames). Imports no torch.
 
 A Scene carries its frozen model, so weights and points cannot disagree. Whatever a Frame holds is a fresh array
-that nobody writes to again, so no locks are needed.
+that nobody writes to again, so no locks are needed. An image is uint8, (H, W) in grey or (H, W, 3) in colour; (n, …)
+stands for n of them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+EXPECTATION_DRAWS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +41,19 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class TestImages:
-    """Test images uint8 (n, H, W), their labels uint8 (n,), and the names of the classes."""
+    """Test images (n, …) as the encoder is meant to see them, labels uint8 (n,), and the names of the classes."""
 
     __test__ = False  # not a test case, whatever pytest makes of the name
 
     images: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        height, width, *channels = self.images.shape[1:]
+        return (*channels, height, width) if channels else (1, height, width)
 
     def present_names(self) -> tuple[str, ...]:
         """The names by class, empty for a class that no image is of."""
@@ -54,11 +63,15 @@ class TestImages:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What the Reconstruct tab shows: uint8 `images` (n, H, W) to reconstruct, and `samples` drawn from the prior."""
+    """What the Reconstruct tab shows: `images` (n, …) to reconstruct, and `samples` drawn from the prior.
+
+    With `expectation` E[g(z)] stands beside g(E[z]), for z from the posterior and g the decoder's mean.
+    """
 
     images: np.ndarray
     samples: int
     seed: int
+    expectation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,8 @@ class Scene:
 
     `model` is a frozen `core.model.VAE`. `point` has one float per latent dimension; the map shows the plane
     through it along `axes` (two indices; equal indices mean a model with one dimension). `view` is None when no
-    tiles are wanted. `encode` (n, H, W) uint8 are the images whose encodings lie over the map, or None.
+    tiles are wanted. `encode` (n, …) are the images whose encodings lie over the map, or None. At the point stands the
+    mean of p(x|z), or the draw from it that the seed `draw` gives.
     """
 
     model: Any
@@ -77,38 +91,61 @@ class Scene:
     view: View | None = None
     encode: np.ndarray | None = None
     pictures: Pictures | None = None
+    draw: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PointFrame:
-    """The decoder's mean image at `point`: uint8 (H, W)."""
+    """The image at `point`: the mean of p(x|z), or the draw from it that the seed `draw` gives."""
 
     version: Version
     point: tuple[float, ...]
     image: np.ndarray
     seconds: float
+    draw: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A block of decoded cells: uint8 `image`, top row first, covering [left, right] × [bottom, top] of the plane."""
+    """A block of decoded cells: `image`, top row first, covering [left, right] × [bottom, top] of the plane.
+
+    With `cells`, so many images a side make it up, each to be shown in its own proportions; else it is one picture.
+    """
 
     left: float
     right: float
     bottom: float
     top: float
     image: np.ndarray
+    cells: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contour:
+    """An outline of the prior on the plane: `line` float64 (n, 2), closed, in latent units, and what to call it.
+
+    A `smooth` one is round between these points, another straight.
+    """
+
+    name: str
+    line: np.ndarray
+    smooth: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class MapFrame:
-    """All tiles to paint, in painting order (coarse stand-ins first). `complete` when none is coarse or stale."""
+    """All tiles to paint, in painting order (coarse stand-ins first). `complete` when none is coarse or stale.
+
+    `contours` are those of the prior that goes with these weights and axes; an auto-encoder's are circles of so many
+    standard deviations of its codes.
+    """
 
     version: Version
     axes: tuple[int, int]
     tiles: tuple[Tile, ...]
     complete: bool
     seconds: float
+    contours: tuple[Contour, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +158,32 @@ class EncodingsFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class Expectation:
+    """E[g(z)] (n, …) of the request's images, g the decoder's mean and z from q(z|x), and how far g(E[z]) is from it.
+
+    It is the mean over 200 draws.
+    `differences` (n, …) are |E[g(z)] − g(E[z])| times `amplification`; `mean_difference` is their mean over all pixels
+    in grey levels, not amplified.
+    """
+
+    images: np.ndarray
+    differences: np.ndarray
+    amplification: int
+    mean_difference: float
+
+
+@dataclass(frozen=True, slots=True)
 class PicturesFrame:
-    """Reconstructions (n, H, W) of `request.images` (the decoder's mean at the posterior mean), and prior samples."""
+    """Reconstructions (n, …) of `request.images`, g(E[z]): the decoder's mean at the posterior mean; prior samples.
+
+    Where the request wants an `expectation`, it may come later, in another frame.
+    """
 
     version: Version
     request: Pictures
     reconstructions: np.ndarray
     samples: np.ndarray
+    expectation: Expectation | None = None
 
 
 Frame = PointFrame | MapFrame | EncodingsFrame | PicturesFrame

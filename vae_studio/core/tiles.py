@@ -11,17 +11,20 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from vae_studio.core import devices
-from vae_studio.core.distributions import Bernoulli
 from vae_studio.core.latent import embed
 from vae_studio.core.model import VAE, to_float, to_pixels
+from vae_studio.core.priors import StandardNormal
 from vae_studio.core.scene import (
+    EXPECTATION_DRAWS,
+    Contour,
     EncodingsFrame,
+    Expectation,
     Frame,
     MapFrame,
     Pictures,
@@ -38,6 +41,7 @@ CELLS = 4
 MIN_CELL_PIXELS = 26.0
 CACHE_BYTES = 64 * 2**20
 _CELLS_A_CALL = 400
+_AMPLIFICATIONS = (1, 2, 5, 10, 20, 50, 100)
 _MARGIN = 0.5  # tiles beyond the edge of the view, as a share of a tile, so that small pans show no gaps
 _NOTHING = object()
 
@@ -76,7 +80,7 @@ class Slot:
 
     def placed(self, image: np.ndarray) -> Tile:
         left, bottom = self.column * self.span, self.row * self.span
-        return Tile(left, left + self.span, bottom, bottom + self.span, image)
+        return Tile(left, left + self.span, bottom, bottom + self.span, image, CELLS)
 
 
 def level_for(view: View) -> int:
@@ -155,12 +159,23 @@ class _Pass:
         return self.version, self.plane
 
 
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """Pictures that are being made, and with which weights; begun ones are finished with these."""
+
+    version: Version
+    request: Pictures
+    device: torch.device
+    steps: Iterator[PicturesFrame | None]
+
+
 class Explorer:
     """Turns scenes into frames. One thread uses it; it may drop a generator at any frame and ask for a new one.
 
     New weights, and new positions of the plane, are taken up for the map and the encodings when what is visible has
-    been drawn once, so that frequent snapshots never starve a slow decoder. The point always uses the newest. If
-    generators are dropped at every frame, point, pictures and map take turns.
+    been drawn once, so that frequent snapshots never starve a slow decoder; likewise for expectations that have been
+    begun. The point always uses the newest. If generators are dropped at every frame, point, pictures and map take
+    turns.
     """
 
     def __init__(self, cache: TileCache | None = None) -> None:
@@ -170,6 +185,8 @@ class Explorer:
         self._shown_map: object = None
         self._shown_encodings: tuple[Version | None, np.ndarray | None] = (None, None)
         self._shown_pictures: tuple[Version | None, Pictures | None] = (None, None)
+        self._making: _Making | None = None
+        self._contours: tuple[object, tuple[Contour, ...]] = (None, ())  # and of which weights and axes
         self._dropped = False  # whether the last generator was
         self._waiting = [0, 1, 2]  # point, pictures and map; first the one whose last frame is longest ago
         self._means: list[np.ndarray] = []  # of the first images of `_encoding`
@@ -214,8 +231,8 @@ class Explorer:
         with self._ahead(model.device):
             features = model.decoder[0](points)
             with self._fast(model):
-                likelihood = Bernoulli(model.decoder[1:](features))
-            return to_pixels(likelihood.mean)
+                outputs = model.decoder[1:](features)
+            return to_pixels(model.likelihood(outputs).mean)
 
     def _fast(self, model: VAE) -> torch.autocast:
         dtype = devices.choose_precision("auto", model.device, model.convolutional)
@@ -265,15 +282,20 @@ class Explorer:
         return all(self._cache.is_fresh(slot, current.content) for slot in visible(scene.view, level_for(scene.view)))
 
     def _point(self, scene: Scene) -> Iterator[Frame]:
-        wanted = (scene.version, scene.point)
+        wanted = (scene.version, scene.point, scene.draw)
         if self._shown_point == wanted:
             return
         began = time.perf_counter()
         device = scene.model.device
         with self._ahead(device):
-            image = to_pixels(scene.model.decode(torch.tensor([scene.point], device=device)).mean)[0]
+            likelihood = scene.model.decode(torch.tensor([scene.point], device=device))
+            if scene.draw is None:
+                shown = likelihood.mean
+            else:
+                shown = likelihood.sample(torch.Generator(device).manual_seed(scene.draw))
+            image = to_pixels(shown)[0]
         self._shown_point = wanted
-        yield PointFrame(scene.version, scene.point, image, time.perf_counter() - began)
+        yield PointFrame(scene.version, scene.point, image, time.perf_counter() - began, scene.draw)
 
     def _map(self, scene: Scene) -> Iterator[Frame]:
         current, view = self._pass, scene.view
@@ -290,17 +312,23 @@ class Explorer:
             complete = start + per_call >= len(missing)
             # An unfinished frame takes the place of whatever was shown in full before.
             self._shown_map = (current.content, view) if complete else None
-            yield MapFrame(
-                current.version, scene.axes, self._composition(view, slots), complete, time.perf_counter() - began
-            )
+            tiles, contours = self._composition(view, slots), self._outlines(current)
+            yield MapFrame(current.version, scene.axes, tiles, complete, time.perf_counter() - began, contours)
+
+    def _outlines(self, current: _Pass) -> tuple[Contour, ...]:
+        wanted = (current.version, current.plane.axes)
+        if self._contours[0] != wanted:
+            with self._ahead(current.model.device):
+                self._contours = (wanted, contours_of(current.model, current.plane.axes))
+        return self._contours[1]
 
     def _decode(self, current: _Pass, slots: list[Slot]) -> None:
         centres = np.concatenate([slot.centres() for slot in slots])
         points = torch.from_numpy(embed(current.plane.offset, current.plane.axes, centres)).to(current.model.device)
         cells = self._pixels(current.model, points)
-        height, width = cells.shape[1:]
-        mosaics = cells.reshape(len(slots), CELLS, CELLS, height, width).swapaxes(2, 3)
-        mosaics = mosaics.reshape(len(slots), CELLS * height, CELLS * width)
+        height, width, *channels = cells.shape[1:]
+        mosaics = cells.reshape(len(slots), CELLS, CELLS, height, width, *channels).swapaxes(2, 3)
+        mosaics = mosaics.reshape(len(slots), CELLS * height, CELLS * width, *channels)
         for slot, mosaic in zip(slots, mosaics, strict=True):
             # A copy of its own, or one small tile would keep the whole batch in memory.
             self._cache.put(slot, current.content, mosaic.copy())
@@ -349,13 +377,22 @@ class Explorer:
 
     def _pictures(self, scene: Scene) -> Iterator[Frame]:
         request = scene.pictures
-        version, shown = self._shown_pictures
-        if request is None or (version == scene.version and shown is request):
+        if request is None:
+            self._making = None
             return
-        self._shown_pictures = (scene.version, request)
-        with self._ahead(scene.model.device):
-            frame = pictures_frame(scene.model, scene.version, request)
-        yield frame
+        while self._shown_pictures[1] is not request or self._shown_pictures[0] != scene.version:
+            current = self._making
+            if current is None or current.request is not request or current.version.lineage != scene.version.lineage:
+                steps = picture_steps(scene.model, scene.version, request)
+                current = self._making = _Making(scene.version, request, scene.model.device, steps)
+            with self._ahead(current.device):
+                frame = next(current.steps, _NOTHING)
+            if frame is _NOTHING:
+                self._making, self._shown_pictures = None, (current.version, request)
+                continue
+            # Where all three rows stand already, they are replaced together.
+            part = frame is not None and request.expectation and frame.expectation is None
+            yield None if part and self._shown_pictures[1] is request else frame
 
 
 def _children(slot: Slot) -> Iterator[Slot]:
@@ -364,11 +401,48 @@ def _children(slot: Slot) -> Iterator[Slot]:
             yield Slot(slot.level + 1, 2 * slot.column + column, 2 * slot.row + row)
 
 
+def contours_of(model: VAE, axes: tuple[int, int]) -> tuple[Contour, ...]:
+    """The outlines of the model's prior on the plane of these axes.
+
+    An auto-encoder has none; its codes are standardised, so that circles show their standard deviations (sd).
+    """
+    if model.is_vae:
+        return model.prior.contours(axes)
+    circles = StandardNormal(model.latent_dims).contours(axes)
+    return tuple(replace(circle, name=circle.name.replace("σ", " sd")) for circle in circles)
+
+
 def pictures_frame(model: VAE, version: Version, request: Pictures) -> PicturesFrame:
-    """Reconstructions at the posterior means, and means of p(x|z) for `samples` draws of z from the prior."""
-    device = model.device
-    x = to_float(torch.from_numpy(request.images).to(device))
-    noise = torch.randn(request.samples, model.latent_dims, generator=torch.Generator().manual_seed(request.seed))
-    reconstructions = to_pixels(model.decode(model.encode(x).mean).mean)
-    samples = to_pixels(model.decode(noise.to(device)).mean)
-    return PicturesFrame(version, request, reconstructions, samples)
+    """All that a request asks for, at once; see `picture_steps`."""
+    *_, frame = filter(None, picture_steps(model, version, request))
+    return frame
+
+
+def picture_steps(model: VAE, version: Version, request: Pictures) -> Iterator[PicturesFrame | None]:
+    """Reconstructions g(E[z]) at the posterior means, and means of p(x|z) for `samples` draws of z from the prior.
+
+    If it is asked for, a second frame has the expectation E[g(z)] too, the mean of g over 200 draws of z from q(z|x);
+    None comes between pieces of the work. Every draw μ + σε has its opposite μ − σε, as likely where a posterior is
+    symmetric, as all of ours are: so a linear g shows no difference, and what shows is that g is not linear.
+    """
+    x = to_float(torch.from_numpy(request.images).to(model.device))
+    posterior = model.encode(x)
+    at_mean = model.decode(posterior.mean).mean
+    z = model.sample_prior(request.samples, torch.Generator().manual_seed(request.seed)).to(model.device)
+    frame = PicturesFrame(version, request, to_pixels(at_mean), to_pixels(model.decode(z).mean))
+    yield frame
+    if not request.expectation:
+        return
+    generator = torch.Generator().manual_seed(request.seed + 1)
+    total, pairs = torch.zeros_like(at_mean), EXPECTATION_DRAWS // 2
+    a_call = max(1, _CELLS_A_CALL // (2 * len(x)))
+    for start in range(0, pairs, a_call):
+        noise = model.noise((min(a_call, pairs - start), len(x)), generator).to(model.device)
+        total += model.decode(posterior.sample(torch.cat([noise, -noise]))).mean.sum(dim=0)
+        yield None
+    expected = total / (2 * pairs)
+    difference = (expected - at_mean).abs()
+    mean, largest = (255.0 * torch.stack([difference.mean(), difference.max()])).tolist()
+    factor = max((factor for factor in _AMPLIFICATIONS if factor * largest <= 255.0), default=1)
+    pixels = to_pixels(expected), to_pixels(factor * difference)
+    yield replace(frame, expectation=Expectation(*pixels, factor, mean))

@@ -290,14 +290,17 @@ class ExportDialog(QDialog):
             spin = QSpinBox(minimum=low, maximum=high, value=value)
             spin.lineEdit().setTextMargins(6, 0, 6, 0)
             self._numbers[name] = _named(spin, f"grid_{name}", f"{tooltip}, {low} to {high}.")
-        quantiles = "Equal shares of the prior's mass between neighbours: Kingma & Welling 2014, figure 4."
+        quantiles = (
+            "Equal shares of the prior's mass between neighbours: Kingma & Welling 2014, figure 4. An auto-encoder has "
+            "no prior: of N(0, I), as its codes have mean 0 and standard deviation 1."
+        )
         self._by_quantiles = _named(QRadioButton("Prior quantiles", checked=True), "span_quantiles", quantiles)
         self._by_region = _named(QRadioButton("Visible region"), "span_region", "Equal steps over what the map shows.")
         spans = QButtonGroup(self)  # They stand in different rows, and Qt by itself only groups what has one parent.
         spans.addButton(self._by_quantiles)
         spans.addButton(self._by_region)
         self._region_words = _named(label("not known yet", "muted"), "region_label", "What the map shows, in z.")
-        mass = f"Prior mass: the central share of N(0, 1) that the grid spans, between 0 and 1. {quantiles}"
+        mass = f"Prior mass: the central share of it that the grid spans on either axis, between 0 and 1. {quantiles}"
         self._mass = QDoubleSpinBox(decimals=3, minimum=0.0, maximum=1.0, singleStep=0.01, value=0.95)
         self._mass.lineEdit().setTextMargins(6, 0, 6, 0)
         _named(self._mass, "prior_mass", mass)

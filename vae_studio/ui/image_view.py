@@ -1,11 +1,11 @@
-"""One grey image, as large as fits; and the mapping from grey levels to the theme's paper and ink."""
+"""One image, as large as fits; and the mapping from grey levels to the theme's paper and ink. Colours stay."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 import numpy as np
-from PySide6.QtCore import QRect, QSize
+from PySide6.QtCore import QPoint, QRect, QSize
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -24,18 +24,42 @@ def grey_table(theme: Theme) -> np.ndarray:
     return table
 
 
+def colours_of(array: np.ndarray, theme: Theme) -> np.ndarray:
+    """Each pixel's colour, uint32 (H, W) as 0xffRRGGBB, C-contiguous.
+
+    Grey ones, uint8 (H, W), are in the theme's paper and ink; those of (H, W, 3) are as they are in any theme.
+    """
+    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
+        raise ValueError(f"an image must be uint8 (H, W) or (H, W, 3), not {array.dtype} {array.shape}")
+    if array.ndim == 2:
+        return np.take(grey_table(theme), array)
+    colours = np.full(array.shape[:2], 0xFF000000, np.uint32)
+    for channel, shift in enumerate((16, 8, 0)):
+        colours |= array[..., channel].astype(np.uint32) << shift
+    return colours
+
+
+def over(colours: np.ndarray) -> QImage:
+    """An RGB32 image over these colours, uint32 (H, W), which must live as long as it: a QImage owns no memory."""
+    height, width = colours.shape
+    return QImage(colours.data, width, height, colours.strides[0], QImage.Format.Format_RGB32)
+
+
 def to_qimage(array: np.ndarray, theme: Theme) -> QImage:
-    """A uint8 (H, W) array in the theme's paper and ink: an RGB32 image that owns its pixels."""
-    if array.ndim != 2 or array.dtype != np.uint8:
-        raise ValueError(f"an image must be uint8 (H, W), not {array.dtype} {array.shape}")
-    # Indexing keeps a transposed array's memory order, which QImage cannot read.
-    colours = np.ascontiguousarray(grey_table(theme)[array])
-    height, width = array.shape
-    return QImage(colours.data, width, height, colours.strides[0], QImage.Format.Format_RGB32).copy()
+    """An image in the colours of `colours_of`, which owns its pixels."""
+    return over(colours_of(array, theme)).copy()
+
+
+def centred_in(rect: QRect, height: int, width: int) -> QRect:
+    """Where an image of `height` × `width` square pixels fits into `rect`, in its middle, as large as can be."""
+    scale = min(rect.width() / width, rect.height() / height)
+    size = QSize(max(1, int(width * scale)), max(1, int(height * scale)))
+    left, top = (rect.width() - size.width()) // 2, (rect.height() - size.height()) // 2
+    return QRect(rect.topLeft() + QPoint(left, top), size)
 
 
 class ImageView(QWidget):
-    """Shows one uint8 (H, W) image: square pixels, scaled smoothly, centred, as large as fits.
+    """Shows one image, uint8 (H, W) or (H, W, 3): square pixels, scaled smoothly, centred, as large as fits.
 
     Scaling at each paint costs less than 0.5 ms, so nothing is cached but the image itself.
     """
@@ -65,10 +89,8 @@ class ImageView(QWidget):
 
     def image_rect(self) -> QRect:
         """Where the image is painted, in logical pixels; a centred square before there is one."""
-        height, width = (1, 1) if self._array is None else self._array.shape
-        scale = min(self.width() / width, self.height() / height)
-        size = QSize(max(1, int(width * scale)), max(1, int(height * scale)))
-        return QRect((self.width() - size.width()) // 2, (self.height() - size.height()) // 2, *size.toTuple())
+        height, width = (1, 1) if self._array is None else self._array.shape[:2]
+        return centred_in(self.rect(), height, width)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -22,6 +22,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from vae_studio.core.scene import MapFrame, View
+from vae_studio.ui.map_contours import ContourLayer
 from vae_studio.ui.map_layers import (
     BOTTOM_MARGIN,
     LEFT_MARGIN,
@@ -29,8 +30,6 @@ from vae_studio.ui.map_layers import (
     TileLayer,
     paint_axes,
     paint_point,
-    paint_prior,
-    paint_prior_tags,
 )
 from vae_studio.ui.map_view import MapView
 from vae_studio.ui.theme import DARK, Theme
@@ -41,7 +40,7 @@ _NOTCH = 1.2  # zoom of one wheel notch
 _PAN_MARGIN = 20  # pixels from the edge at which a nudged point is kept
 _HELP = (
     "The plane of two latent dimensions. Each tile is what the decoder draws from the latent coordinates in its "
-    "middle; dots are encodings of test images, coloured by class; dashed circles hold the prior’s 1σ, 2σ and 3σ. "
+    "middle; dots are encodings of test images, coloured by class; dashed lines are contours of the prior. "
     "Drag the ring, click, or use the arrow keys (Shift: larger steps) to move the point. Drag the map to pan, turn "
     "the wheel or pinch to zoom at the cursor, press + and − to zoom at the point, 0 or Home to fit, Esc to cancel a "
     "drag."
@@ -80,7 +79,7 @@ class LatentMap(QWidget):
         self.setMouseTracking(True)
         self.setMinimumSize(240, 160)
         self._theme = DARK
-        self._tiles, self._encodings = TileLayer(DARK), EncodingLayer(DARK)
+        self._tiles, self._encodings, self._contours = TileLayer(DARK), EncodingLayer(DARK), ContourLayer()
         self._layers = (True, True, True)
         self._x_name: str = "z₁"
         self._y_name: str | None = "z₂"
@@ -97,8 +96,9 @@ class LatentMap(QWidget):
         self.update()
 
     def set_map(self, frame: MapFrame | None) -> None:
-        """Show this frame's tiles until the next one; None shows bare paper."""
+        """Show this frame's tiles and contours until the next one; None shows bare paper."""
         self._tiles.set_tiles(() if frame is None else frame.tiles)
+        self._contours.set_contours(() if frame is None else frame.contours)
         self.update()
 
     def set_encodings(
@@ -171,11 +171,11 @@ class LatentMap(QWidget):
         if tiles:
             self._tiles.paint(painter, view, ratio)
         if prior:
-            paint_prior(painter, view, theme, plane=self._y_name is not None)
+            self._contours.paint(painter, view, theme, plane=self._y_name is not None)
         if encodings:
             self._encodings.paint(painter, view, ratio)
         if prior:
-            paint_prior_tags(painter, view, theme, plane=self._y_name is not None)
+            self._contours.paint_names(painter, view, theme, plane=self._y_name is not None)
         paint_point(painter, self.to_pixel(self._point), theme)
         if self.hasFocus():
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)

@@ -149,7 +149,7 @@ class _Row(QWidget):
             0.0,
             hard_range=_HARD_RANGE,
             name=f"Latent dimension {self._title}",
-            tooltip=f"{self._title}, in standard deviations of the prior. Double-click the slider: 0.",
+            tooltip=f"{self._title}, in latent units (standard deviations of N(0, 1)). Double-click the slider: 0.",
         )
         self.value.field.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.value.slider.setObjectName(f"latent_slider_{index}")

@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPixmap
 
 from vae_studio.core.scene import Tile
-from vae_studio.ui.image_view import grey_table
+from vae_studio.ui.image_view import colours_of, over
 from vae_studio.ui.map_view import MapView, ticks
 from vae_studio.ui.theme import Theme
 
@@ -20,11 +20,6 @@ DOT_DIAMETER = 5.0
 _HALO = 1.0  # pixels around a dot
 _FADE_STEPS = 8
 _TICK_SPACING = 64  # pixels at least between two numbers on an axis
-_DASHES = (4.0, 4.0)
-_SIGMAS = (1, 2, 3)
-# Where a contour's label is tried: degrees that look well on the fitted map, else parts of the visible arc.
-_TAG_ANGLES = (30, 150, 210, 330)
-_TAG_PARTS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +32,7 @@ class _Picture:
 
 
 class TileLayer:
-    """Decoded tiles, grey values mapped from the theme's paper (0) to its ink (255)."""
+    """Decoded tiles, grey values mapped from the theme's paper (0) to its ink (255), colours as they are."""
 
     def __init__(self, theme: Theme) -> None:
         self._tiles: tuple[Tile, ...] = ()
@@ -45,7 +40,7 @@ class TileLayer:
         self.set_theme(theme)
 
     def set_theme(self, theme: Theme) -> None:
-        self._table = grey_table(theme)
+        self._theme = theme
         self._pictures = {}
 
     def set_tiles(self, tiles: tuple[Tile, ...]) -> None:
@@ -63,17 +58,29 @@ class TileLayer:
                 continue
             left, top = (round(p * ratio) / ratio for p in view.to_pixel(tile.left, tile.top))
             right, bottom = (round(p * ratio) / ratio for p in view.to_pixel(tile.right, tile.bottom))
-            image = self._picture(tile.image)
+            image = self._picture(tile)
             painter.drawImage(QRectF(left, top, right - left, bottom - top), image, QRectF(image.rect()))
 
-    def _picture(self, source: np.ndarray) -> QImage:
-        picture = self._pictures.get(id(source))
+    def _picture(self, tile: Tile) -> QImage:
+        picture = self._pictures.get(id(tile.image))
         if picture is None:
-            colours = np.take(self._table, source)
-            height, width = colours.shape
-            image = QImage(colours.data, width, height, colours.strides[0], QImage.Format.Format_RGB32)
-            picture = self._pictures[id(source)] = _Picture(source, colours, image)
+            colours = colours_of(tile.image, self._theme)
+            if tile.cells:
+                colours = _in_squares(colours, tile.cells, QColor(self._theme.paper).rgb())
+            picture = self._pictures[id(tile.image)] = _Picture(tile.image, colours, over(colours))
         return picture.image
+
+
+def _in_squares(colours: np.ndarray, cells: int, paper: int) -> np.ndarray:
+    """Each of `cells` × `cells` images, where they are not square, in the middle of a square of paper."""
+    height, width = (side // cells for side in colours.shape)
+    if height == width:
+        return colours
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    squares = np.full((cells, side, cells, side), paper, np.uint32)
+    squares[:, top : top + height, :, left : left + width] = colours.reshape(cells, height, cells, width)
+    return squares.reshape(cells * side, cells * side)
 
 
 class EncodingLayer:
@@ -144,46 +151,6 @@ class EncodingLayer:
         return stamp
 
 
-def paint_prior(painter: QPainter, view: MapView, theme: Theme, *, plane: bool) -> None:
-    """Contours of N(0, I) at 1σ, 2σ, 3σ: circles in a plane, upright lines where there is one dimension only."""
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    pen = QPen(QColor(theme.muted), 1.0)
-    pen.setDashPattern(_DASHES)
-    if not plane:
-        painter.setPen(pen)
-        for u in (*_SIGMAS, *(-sigma for sigma in _SIGMAS)):
-            x = round(view.to_pixel(u, 0.0)[0]) + 0.5
-            painter.drawLine(QPointF(x, view.y), QPointF(x, view.y + view.height))
-        return
-    for sigma in _SIGMAS:
-        arc = view.visible_arc(sigma)
-        if arc is None:
-            continue
-        start, sweep = arc
-        radius = sigma / view.scale
-        # Dashes are counted from angle 0, or they would crawl along the circle while the map is panned.
-        pen.setDashOffset(radius * start % sum(_DASHES))
-        painter.setPen(pen)
-        angles = np.linspace(start, start + sweep, int(min(max(radius * sweep / 6, 16), 400)))
-        us, vs = (sigma * np.cos(angles)).tolist(), (sigma * np.sin(angles)).tolist()
-        painter.drawPolyline([QPointF(*view.to_pixel(u, v)) for u, v in zip(us, vs, strict=True)])
-
-
-def paint_prior_tags(painter: QPainter, view: MapView, theme: Theme, *, plane: bool) -> None:
-    """“1σ” and so on at each contour, where it is visible; painted over the dots, which would bury them."""
-    for sigma in _SIGMAS:
-        if not plane:
-            for u in (-sigma, sigma):
-                _paint_tag(painter, QPointF(view.to_pixel(u, 0.0)[0], view.y + 12), f"{sigma}σ", theme)
-            continue
-        start, sweep = view.visible_arc(sigma) or (0.0, 0.0)
-        for angle in (*map(math.radians, _TAG_ANGLES), *(start + sweep * part for part in _TAG_PARTS)):
-            x, y = view.to_pixel(sigma * math.cos(angle), sigma * math.sin(angle))
-            if view.x + 12 < x < view.x + view.width - 12 and view.y + 8 < y < view.y + view.height - 8:
-                _paint_tag(painter, QPointF(x, y), f"{sigma}σ", theme)
-                break
-
-
 def paint_axes(painter: QPainter, view: MapView, theme: Theme, x_name: str, y_name: str | None) -> None:
     """Numbers and names in the margins left of and below the canvas. Long numbers on the left are turned to fit."""
     font = painter.font()
@@ -247,22 +214,6 @@ def paint_point(painter: QPainter, centre: QPointF, theme: Theme) -> None:
     painter.setPen(QPen(QColor(theme.accent), 2.0, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
     painter.drawLine(centre - QPointF(6, 0), centre + QPointF(6, 0))
     painter.drawLine(centre - QPointF(0, 6), centre + QPointF(0, 6))
-
-
-def _paint_tag(painter: QPainter, centre: QPointF, text: str, theme: Theme) -> None:
-    """A small label that stays legible over tiles."""
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    font = painter.font()
-    font.setPixelSize(10)
-    painter.setFont(font)
-    width = QFontMetricsF(font).horizontalAdvance(text) + 6
-    box = QRectF(centre.x() - width / 2, centre.y() - 7, width, 14)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(_translucent(theme.paper, 0.8))
-    painter.drawRoundedRect(box, 4, 4)
-    painter.setPen(QColor(theme.muted))
-    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
 def _translucent(colour: str, alpha: float) -> QColor:

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from vae_studio.core.config import LaplacePriorConfig, MixtureConfig, RunConfig
 from vae_studio.core.scene import View
 from vae_studio.ui.controls import chip, label, subscript
 from vae_studio.ui.latent_map import LatentMap
@@ -48,7 +49,7 @@ class MapPanel(QFrame):
         self._encodings = _named(
             chip("Encodings", "Show where the encoder puts test images, coloured by class"), "encodings_chip"
         )
-        self._prior = _named(chip("Prior", "Show the prior’s contours at 1σ, 2σ and 3σ"), "prior_chip")
+        self._prior = _named(chip("Prior", ""), "prior_chip")
         self._legend = ClassLegend()
         self._zoom = label("1.0×", "muted")
         self._zoom.setObjectName("zoom_label")
@@ -57,7 +58,7 @@ class MapPanel(QFrame):
         self._zoom.setMinimumWidth(self._zoom.fontMetrics().horizontalAdvance("0.08×") + 4)
         self._fit = _named(QPushButton("Fit"), "fit_button")
         self._fit.setProperty("kind", "chip")
-        self._fit.setToolTip("Show the prior’s bulk again, ±3.4 across and ±2.1 up (0 or Home on the map)")
+        self._fit.setToolTip("Show the middle of latent space again, ±3.4 across and ±2.1 up (0 or Home on the map)")
         self._fit.setAccessibleName("Fit the map")
         self._header = _Header(self._row(), self._legend, self._tail())
 
@@ -75,6 +76,7 @@ class MapPanel(QFrame):
         self._fit.clicked.connect(self.map.fit)
         self.map.view_changed.connect(self._show_zoom)
         self.set_dims(2)
+        self.set_config(RunConfig())
 
     @property
     def axes(self) -> tuple[int, int]:
@@ -94,6 +96,10 @@ class MapPanel(QFrame):
         else:
             possible = max(self._axes) < latent_dims and self._axes[0] != self._axes[1]
             self.set_axes(self._axes if possible else (0, 1))
+
+    def set_config(self, config: RunConfig) -> None:
+        """Which kind of model this is: say what the contours on the map are."""
+        self._prior.setToolTip(f"Show contours: {_contours(config)}")
 
     def set_axes(self, axes: tuple[int, int]) -> None:
         """Show this choice of latent dimensions without announcing it."""
@@ -346,6 +352,24 @@ class _Header(QWidget):
     def _base_width(self) -> int:
         """Pixels that the row needs without the legend."""
         return self._row.minimumSize().width() + self._tail.minimumSize().width() + 3 * 8 + 22
+
+
+def _contours(config: RunConfig) -> str:
+    """What the dashed lines on the map are."""
+    if config.model != "vae":
+        return "an auto-encoder has no prior: circles at 1, 2, 3 standard deviations of its codes"
+    match config.prior:
+        case MixtureConfig(components=count):
+            return (
+                f"the prior, a learned mixture of Gaussians (here {count}): for each the ellipses at 1 and 2 standard "
+                "deviations, and its weight in percent"
+            )
+        case LaplacePriorConfig():
+            return (
+                "the prior, independent Laplace distributions with variance 1: lines of equal density that hold as "
+                "much of it as N(0, I) has within 1σ, 2σ and 3σ"
+            )
+    return "the prior N(0, I): circles at 1, 2 and 3 standard deviations"
 
 
 def _axis_combo(object_name: str, title: str, tooltip: str) -> QComboBox:

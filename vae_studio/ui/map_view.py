@@ -86,23 +86,6 @@ class MapView:
             return self
         return self.with_latent_at(u, v, wanted_x, wanted_y)
 
-    def visible_arc(self, radius: float) -> tuple[float, float] | None:
-        """Where the circle around 0 crosses the canvas: start and sweep in radians, or None where it does not.
-
-        Deep in the map a circle is millions of pixels long; the arc returned is only as long as the canvas is.
-        """
-        seen = self.region()
-        nearest = math.hypot(_clamp(0.0, seen.left, seen.right), _clamp(0.0, seen.bottom, seen.top))
-        corners = [(u, v) for u in (seen.left, seen.right) for v in (seen.bottom, seen.top)]
-        if not nearest <= radius <= max(math.hypot(*corner) for corner in corners):
-            return None
-        if nearest == 0.0:
-            return 0.0, 2 * math.pi
-        # Seen from outside, a rectangle spans less than half a turn, so angles relative to its centre do not wrap.
-        middle = math.atan2(self.v, self.u)
-        turns = [math.remainder(math.atan2(v, u) - middle, 2 * math.pi) for u, v in corners]
-        return middle + min(turns), max(turns) - min(turns)
-
 
 def nice_step(least: float) -> tuple[float, int]:
     """The smallest of 1, 2, 5 × 10ⁿ that is at least `least`, and the decimals that its multiples need."""

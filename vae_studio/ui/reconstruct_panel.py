@@ -1,12 +1,11 @@
-"""The Reconstruct tab: test images above their reconstructions, and a sheet of samples from the prior."""
+"""The Reconstruct tab: test images above their reconstructions, E[g(z)] beside g(E[z]), and samples from the prior."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -15,30 +14,32 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSpinBox,
-    QToolTip,
     QVBoxLayout,
     QWidget,
 )
 
-from vae_studio.core.scene import Pictures, PicturesFrame
-from vae_studio.ui.controls import label
-from vae_studio.ui.image_view import to_qimage
+from vae_studio.core.config import RunConfig
+from vae_studio.core.scene import EXPECTATION_DRAWS, Pictures, PicturesFrame
+from vae_studio.ui.controls import chip, label
+from vae_studio.ui.picture_sheets import PairSheet, SampleSheet
 from vae_studio.ui.theme import DARK, Theme
 
-_SMALLEST = 56  # an image's side in logical pixels, unless not even one would fit
-_GAP = 8
-_CAPTION = 16
-_PAIR_GAP = 2
-_MAX_COLUMNS, _MAX_ROWS = 8, 4
-_SAMPLE_AIM = 48
-_SAMPLE_GAP = 2
-_MAX_SAMPLE_GRID = 10
+_EXPECTATION = (
+    "Compare two images that are not the same unless the decoder is linear: g(E[z]), the decoder's mean at the "
+    f"posterior mean, and E[g(z)], the mean of the decoder's means over {EXPECTATION_DRAWS} draws of z from q(z|x), "
+    "which come in pairs on opposite sides of the posterior mean."
+)
+_NO_EXPECTATION = "An auto-encoder has one code for each image, and no q(z|x) to take an expectation over."
+_RANDOM_CODES = (
+    "Draw other points z from N(0, I). An auto-encoder has nothing better to draw from: its codes have mean 0 and "
+    "standard deviation 1 in each dimension, and are not normally distributed."
+)
 
 
 class ReconstructPanel(QFrame):
-    """Shows test images with their reconstructions, and samples from the prior p(z).
+    """Shows test images with their reconstructions, with E[g(z)] if that is wanted, and samples from the prior p(z).
 
-    Signal: `request_changed(Pictures)` when other images, another number of them, or new samples are wanted.
+    Signal: `request_changed(Pictures)` when other images, another number of them, new samples or E[g(z)] are wanted.
     A frame is shown only if it answers the present request (by identity), so that what stands below an image is
     always its own reconstruction.
     """
@@ -49,8 +50,6 @@ class ReconstructPanel(QFrame):
         super().__init__(parent)
         self.setObjectName("reconstruct_panel")
         self.setProperty("panel", True)
-        self._images = np.zeros((0, 1, 1), dtype=np.uint8)
-        self._labels = np.zeros(0, dtype=np.uint8)
         self._order = np.zeros(0, dtype=np.int64)  # test images of the chosen class, as they follow each other
         self._random = np.random.default_rng()
         self._seed = 0
@@ -60,34 +59,49 @@ class ReconstructPanel(QFrame):
         self.samples = SampleSheet(theme)
         self._class = QComboBox()
         self._index = QSpinBox()
-        self._shuffle = QPushButton("Random")
-        self._shuffle.setProperty("kind", "chip")
-        self._shuffle.setCheckable(True)  # blue while the images are random ones
+        self._shuffle = chip("Random", "", checked=False)  # blue while the images are random ones
+        self._expect = chip("E[g(z)]", "", checked=False)
         self._resample = QPushButton("New samples")
+        self._pairs_title, self._samples_title = label("", "title"), label("", "title")
+        self._pairs_hint, self._samples_hint = label("", "faint"), label("", "faint")
+        _say(self._pairs_title, "Test images and their reconstructions")
         self._name_controls()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(16)
-        title = "Test images and their reconstructions"
-        hint = "x above, decoder mean at the posterior mean below"
-        layout.addLayout(_half(title, hint, (self._class, self._index, self._shuffle), self.pairs), 3)
-        hint = "decoder mean at z ~ N(0, I)"
-        layout.addLayout(_half("Samples from the prior", hint, (self._resample,), self.samples), 2)
-        self.set_data(self._images, self._labels, ())
+        heading = (self._pairs_title, self._pairs_hint)
+        layout.addLayout(_half(heading, (self._class, self._index, self._shuffle, self._expect), self.pairs), 3)
+        heading = (self._samples_title, self._samples_hint)
+        layout.addLayout(_half(heading, (self._resample,), self.samples), 2)
+        self.set_config(RunConfig())
+        self.clear()
         self._class.currentIndexChanged.connect(self._choose_in_order)
         self._index.valueChanged.connect(self._choose_in_order)
         self._index.lineEdit().returnPressed.connect(self._choose_in_order)
         self._shuffle.clicked.connect(self._choose_at_random)
+        self._expect.toggled.connect(self._expectation_chosen)
         self._resample.clicked.connect(self._draw_again)
         self.pairs.capacity_changed.connect(self._ask)
         self.samples.capacity_changed.connect(self._ask)
+
+    def set_config(self, config: RunConfig) -> None:
+        """Which kind of model this is; an auto-encoder has neither a posterior nor a prior."""
+        vae = self._is_vae = config.model == "vae"
+        if not vae:
+            self._expect.setChecked(False)
+        self._expect.setEnabled(vae)
+        self._expect.setToolTip(_EXPECTATION if vae else _NO_EXPECTATION)
+        _say(self._samples_title, "Samples from the prior" if vae else "Images at random codes")
+        _say(self._samples_hint, "decoder mean at z ~ p(z)" if vae else "decoder output at z ~ N(0, I)")
+        self._resample.setToolTip("Draw other points z from the prior." if vae else _RANDOM_CODES)
+        self._describe_pairs()
 
     def request(self) -> Pictures | None:
         """What is wanted now; None before there are images."""
         return self._request
 
     def set_data(self, images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
-        """The test images, uint8 (N, H, W), their classes, uint8 (N,), and the class names, "" for absent ones."""
+        """The test images (N, …), their classes, uint8 (N,), and the class names, "" for absent ones."""
         self._images, self._labels = images, labels
         self.pairs.class_names = tuple(class_names)
         self._class.blockSignals(True)
@@ -102,11 +116,19 @@ class ReconstructPanel(QFrame):
         self._chosen = None
         self._choose_in_order()
 
+    def clear(self) -> None:
+        """No test images."""
+        self.set_data(np.zeros((0, 1, 1), np.uint8), np.zeros(0, np.uint8), ())
+
     def set_pictures(self, frame: PicturesFrame) -> None:
         """Show this frame's reconstructions and samples, if it answers the present request."""
-        if frame.request is self._request:
-            self.pairs.set_reconstructions(frame.reconstructions)
-            self.samples.set_samples(frame.samples)
+        if frame.request is not self._request:
+            return
+        self.samples.set_samples(frame.samples)
+        # While E[g(z)] is on its way, the rows that stand there belong together, and stay.
+        if frame.expectation is not None or not frame.request.expectation or self.pairs.expectation is None:
+            self.pairs.set_reconstructions(frame.reconstructions, frame.expectation)
+            self._describe_pairs()
 
     def set_theme(self, theme: Theme) -> None:
         self.pairs.set_theme(theme)
@@ -122,11 +144,13 @@ class ReconstructPanel(QFrame):
                 "The first test image shown, counted from 0 within the class; the following ones come after it.",
             ),
             (self._shuffle, "reconstruct_random_button", "Random", "Show random test images of the chosen class."),
-            (self._resample, "new_samples_button", "New samples", "Draw other points z from the prior N(0, I)."),
+            (self._expect, "expectation_chip", "Expected image E[g(z)]", ""),
+            (self._resample, "new_samples_button", "New samples", ""),
         ):
             widget.setObjectName(name)
             widget.setAccessibleName(spoken)
             widget.setToolTip(tooltip)
+        self._pairs_hint.setObjectName("reconstruct_hint")
         self.pairs.setObjectName("reconstruct_pairs")
         self.pairs.setAccessibleName("Test images and their reconstructions")
         self.samples.setObjectName("reconstruct_samples")
@@ -157,6 +181,28 @@ class ReconstructPanel(QFrame):
         self._shuffle.setChecked(True)
         self._ask()
 
+    def _expectation_chosen(self, wanted: bool) -> None:
+        self.pairs.set_comparing(wanted)
+        self._describe_pairs()
+        self._ask()
+
+    def _describe_pairs(self) -> None:
+        """The line under the title: what stands below each test image."""
+        found = self.pairs.expectation
+        if not self._is_vae:
+            _say(self._pairs_hint, "x above, decoder output at its code below")
+        elif not self._expect.isChecked():
+            _say(self._pairs_hint, "x above, decoder mean at the posterior mean below")
+        elif found is None:
+            _say(self._pairs_hint, f"averaging the decoder's mean over {EXPECTATION_DRAWS} draws of z ~ q(z|x) …")
+        else:
+            levels = f"{found.mean_difference:.2g}" if found.mean_difference >= 0.01 else "less than 0.01"
+            _say(
+                self._pairs_hint,
+                f"mean difference {levels} of 255 grey levels, shown × {found.amplification} · "
+                f"{EXPECTATION_DRAWS} draws of z ~ q(z|x)",
+            )
+
     def _draw_again(self) -> None:
         self._seed += 1
         self._ask()
@@ -172,201 +218,31 @@ class ReconstructPanel(QFrame):
         count = self.samples.capacity()
         old = self._request
         same = self._chosen is not None and np.array_equal(chosen, self._chosen)
-        if same and old is not None and (old.samples, old.seed) == (count, self._seed):
+        wanted = (count, self._seed, self._expect.isChecked())
+        if same and old is not None and (old.samples, old.seed, old.expectation) == wanted:
             return
         if same and old is not None:
             images = old.images  # the reconstructions that are shown stay right
         else:
             images = self._images[chosen]
             self.pairs.set_originals(images, self._labels[chosen], chosen)
+            self._describe_pairs()
         self._chosen = chosen
-        self._request = Pictures(images, count, self._seed)
+        self._request = Pictures(images, *wanted)
         self.request_changed.emit(self._request)
 
 
-class _Sheet(QWidget):
-    """Images in a grid, painted in one widget. `capacity_changed()` when another number of images fits."""
-
-    capacity_changed = Signal()
-
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self._theme = theme
-        self._capacity = self.capacity()
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-
-    def capacity(self) -> int:
-        """How many images fit now: none on a bare sheet."""
-        return 0
-
-    def set_theme(self, theme: Theme) -> None:
-        self._theme = theme
-        self.update()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        if self.capacity() != self._capacity:
-            self._capacity = self.capacity()
-            self.capacity_changed.emit()
-
-
-class PairSheet(_Sheet):
-    """Original images, each above its reconstruction and under the name of its class."""
-
-    def __init__(self, theme: Theme) -> None:
-        self.class_names: tuple[str, ...] = ()
-        self._originals: np.ndarray | None = None
-        self._reconstructions: np.ndarray | None = None
-        self._labels = np.zeros(0, dtype=np.uint8)
-        self._numbers = np.zeros(0, dtype=np.int64)
-        super().__init__(theme)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(2 * _SMALLEST + _GAP, _CAPTION + 2 * _SMALLEST + _PAIR_GAP)
-
-    def capacity(self) -> int:
-        columns, rows, _ = self._grid()
-        return columns * rows
-
-    def set_originals(self, images: np.ndarray, labels: np.ndarray, numbers: np.ndarray) -> None:
-        """Show uint8 (n, H, W) `images` with their classes and their numbers in the test set; none reconstructed."""
-        self._originals, self._labels, self._numbers = images, labels, numbers
-        self._reconstructions = None
-        self.update()
-
-    def set_reconstructions(self, images: np.ndarray) -> None:
-        self._reconstructions = images
-        self.update()
-
-    def original_rect(self, index: int) -> QRect:
-        """Where the original number `index` is painted, in logical pixels."""
-        columns, _, side = self._grid()
-        row, column = divmod(index, columns)
-        return QRect(column * (side + _GAP), row * self._pitch(side) + _CAPTION, side, side)
-
-    def reconstruction_rect(self, index: int) -> QRect:
-        """Where its reconstruction is painted, in logical pixels."""
-        rect = self.original_rect(index)
-        return rect.translated(0, rect.height() + _PAIR_GAP)
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.ToolTip:
-            QToolTip.showText(event.globalPos(), self._describe(event.pos()), self)
-            return True
-        return super().event(event)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        if self._originals is None or not len(self._originals):
-            return
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        count = len(self._originals)
-        _draw_images(painter, self._originals, [self.original_rect(i) for i in range(count)], self._theme)
-        below = [self.reconstruction_rect(i) for i in range(count)]
-        if self._reconstructions is None:
-            for rect in below:
-                painter.fillRect(rect, QColor(self._theme.field))
-        else:
-            _draw_images(painter, self._reconstructions, below, self._theme)
-        font = painter.font()
-        font.setPixelSize(11)
-        painter.setFont(font)
-        for index, number in enumerate(self._labels.tolist()):
-            rect = self.original_rect(index)
-            caption = QRect(rect.left(), rect.top() - _CAPTION, rect.width(), _CAPTION)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(self._theme.classes[number % len(self._theme.classes)]))
-            painter.drawEllipse(QRect(caption.left() + 1, caption.center().y() - 2, 6, 6))
-            painter.setPen(QColor(self._theme.muted))
-            middle = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-            painter.drawText(caption.adjusted(12, 0, 0, 0), middle, self._class_name(number))
-
-    def _class_name(self, number: int) -> str:
-        return self.class_names[number] if number < len(self.class_names) else str(number)
-
-    def _describe(self, position: QPoint) -> str:
-        for index, number in enumerate(self._numbers.tolist()):
-            name = f"Test image {number}, class {self._class_name(int(self._labels[index]))}"
-            if self.original_rect(index).contains(position):
-                return name
-            if self.reconstruction_rect(index).contains(position):
-                return f"Reconstruction of test image {number}"
-        return ""
-
-    @staticmethod
-    def _pitch(side: int) -> int:
-        return _CAPTION + 2 * side + _PAIR_GAP + _GAP
-
-    def _grid(self) -> tuple[int, int, int]:
-        """Columns, rows and the side of an image: as many pairs as fit at 56 px, then as large as these can be."""
-        columns = min(_MAX_COLUMNS, max(1, (self.width() + _GAP) // (_SMALLEST + _GAP)))
-        rows = min(_MAX_ROWS, max(1, (self.height() + _GAP) // self._pitch(_SMALLEST)))
-        across = (self.width() + _GAP) // columns - _GAP
-        down = ((self.height() + _GAP) // rows - _CAPTION - _PAIR_GAP - _GAP) // 2
-        return columns, rows, max(1, min(across, down))
-
-
-class SampleSheet(_Sheet):
-    """A square sheet of n × n samples."""
-
-    def __init__(self, theme: Theme) -> None:
-        self._samples: np.ndarray | None = None
-        super().__init__(theme)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(3 * _SAMPLE_AIM, 3 * _SAMPLE_AIM)
-
-    def capacity(self) -> int:
-        return self._columns() ** 2
-
-    def set_samples(self, images: np.ndarray) -> None:
-        """Show uint8 (n², H, W) samples, row by row."""
-        self._samples = images
-        self.update()
-
-    def clear(self) -> None:
-        self._samples = None
-        self.update()
-
-    def sample_rect(self, index: int) -> QRect:
-        """Where sample number `index` is painted, in logical pixels."""
-        columns = self._columns()
-        side = max(1, (min(self.width(), self.height()) + _SAMPLE_GAP) // columns - _SAMPLE_GAP)
-        row, column = divmod(index, columns)
-        return QRect(column * (side + _SAMPLE_GAP), row * (side + _SAMPLE_GAP), side, side)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        if self._samples is None:
-            for index in range(self.capacity()):
-                painter.fillRect(self.sample_rect(index), QColor(self._theme.field))
-            return
-        count = min(len(self._samples), self.capacity())
-        _draw_images(painter, self._samples[:count], [self.sample_rect(i) for i in range(count)], self._theme)
-
-    def _columns(self) -> int:
-        return min(_MAX_SAMPLE_GRID, max(3, min(self.width(), self.height()) // _SAMPLE_AIM))
-
-
-def _draw_images(painter: QPainter, images: np.ndarray, rects: list[QRect], theme: Theme) -> None:
-    """Paint uint8 (n, H, W) images into these places, converted in one go as one tall strip."""
-    _, height, width = images.shape
-    strip: QImage = to_qimage(images.reshape(-1, width), theme)
-    for index, rect in enumerate(rects):
-        painter.drawImage(rect, strip, QRect(0, index * height, width, height))
-
-
-def _half(title: str, hint: str, controls: tuple[QWidget, ...], sheet: QWidget) -> QVBoxLayout:
+def _half(heading: tuple[QLabel, QLabel], controls: tuple[QWidget, ...], sheet: QWidget) -> QVBoxLayout:
     """Title, hint, a row of controls, and the sheet below them."""
     layout = QVBoxLayout()
     layout.setSpacing(8)
-    heading = QVBoxLayout()
-    heading.setSpacing(2)
-    heading.addWidget(_shrinkable(label(title, "title")))
-    heading.addWidget(_shrinkable(label(hint, "faint")))
-    layout.addLayout(heading)
+    lines = QVBoxLayout()
+    lines.setSpacing(2)
+    for line in heading:
+        # A label that does not keep the panel from getting narrow.
+        line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        lines.addWidget(line)
+    layout.addLayout(lines)
     row = QHBoxLayout()
     row.setSpacing(8)
     for control in controls:
@@ -377,8 +253,7 @@ def _half(title: str, hint: str, controls: tuple[QWidget, ...], sheet: QWidget) 
     return layout
 
 
-def _shrinkable(text: QLabel) -> QLabel:
-    """A label that does not keep the panel from getting narrow."""
-    text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    text.setToolTip(text.text())
-    return text
+def _say(line: QLabel, words: str) -> None:
+    """What may be cut off in a narrow panel is in the tooltip too."""
+    line.setText(words)
+    line.setToolTip(words)

@@ -45,7 +45,13 @@ class Session(QObject):
         self._means: np.ndarray | None = None
         self._view: View | None = None
         self._pictures: Pictures | None = None
+        self._draw: int | None = None  # the seed of the draw from p(x|z) that is shown in place of the mean
         self._chance = random.Random()
+
+    @property
+    def has_images(self) -> bool:
+        """Whether there are test images that this model can encode."""
+        return self._images is not None
 
     def look_at(self, opened: tasks.OpenedModel, version: Version) -> None:
         """Explore this model. The point and the axes stay where they are if they fit it."""
@@ -60,6 +66,10 @@ class Session(QObject):
         axes = before.axes if fits else most_informative(opened.card.get("kl_per_dim") or [0.0] * dims)
         self.scene = Scene(model, version, before.point if fits else (0.0,) * dims, axes)
         self._means = None
+        if self._images and self._images.image_shape != tuple(model.image_shape):
+            self._images = None
+        if not model.is_vae:
+            self._draw = None
         self.model_changed.emit(opened)
         self.encodings_placed.emit(None, None, None)
         self.point_changed.emit(self.scene)
@@ -105,12 +115,25 @@ class Session(QObject):
             self._ask()
 
     def random_point(self) -> None:
-        """A draw from the prior N(0, I)."""
+        """A draw from the model's prior."""
         if self.scene:
-            self.move_point(tuple(self._chance.gauss(0.0, 1.0) for _ in self.scene.point))
+            self.move_point(self.scene.model.random_point(self._new_seed()))
+
+    def show_mean(self) -> None:
+        """The mean of p(x|z) at the point."""
+        self._draw = None
+        self._ask()
+
+    def show_sample(self) -> None:
+        """A draw from p(x|z) at the point, another one each time; the noise stays the same while the point moves."""
+        self._draw = self._new_seed()
+        self._ask()
+
+    def _new_seed(self) -> int:
+        return self._chance.getrandbits(63)
 
     def reset_point(self) -> None:
-        """The prior's mean, z = 0."""
+        """z = 0, the middle of the map."""
         if self.scene:
             self.move_point((0.0,) * len(self.scene.point))
 
@@ -128,5 +151,5 @@ class Session(QObject):
         if self.scene is None:
             return
         encode = self._images.images if self._view and self._images else None
-        self.scene = replace(self.scene, view=self._view, encode=encode, pictures=self._pictures)
+        self.scene = replace(self.scene, view=self._view, encode=encode, pictures=self._pictures, draw=self._draw)
         self.scene_changed.emit(self.scene)
