@@ -19,6 +19,7 @@ class Actions(QObject):
         self.quit = self._make("Quit", "Ctrl+Q")
         self.explore = self._make("Explore", "Ctrl+1")
         self.reconstruct = self._make("Reconstruct", "Ctrl+2")
+        self.evaluate = self._make("Evaluate", "Ctrl+3")
         self.fit = self._make("Fit map", "Ctrl+F")
         self.theme = self._make("Switch dark and light", "Ctrl+T", name="theme_action")
         self.system_theme = self._make("Follow the system’s theme", "Ctrl+Shift+T", checkable=True)
@@ -34,7 +35,7 @@ class Actions(QObject):
         self.help = self._make("Mouse and keys", "F1")
         self.about = self._make("About VAE Studio", "Shift+F1")
         views = QActionGroup(self)
-        for action in (self.explore, self.reconstruct):
+        for action in self.views():
             action.setCheckable(True)
             views.addAction(action)
         self.explore.setChecked(True)
@@ -43,7 +44,7 @@ class Actions(QObject):
             (
                 "View",
                 [
-                    *(self.explore, self.reconstruct, self.fit, None),
+                    *(*self.views(), self.fit, None),
                     *(*self.panels().values(), None),
                     *(self.theme, self.system_theme),
                 ],
@@ -52,6 +53,10 @@ class Actions(QObject):
             ("Explore", [self.random, self.reset, self.copy]),
             ("Help", [self.help, self.about]),
         ]
+
+    def views(self) -> tuple[QAction, ...]:
+        """The actions that choose what stands in the middle, in the order of the run bar."""
+        return self.explore, self.reconstruct, self.evaluate
 
     def panels(self) -> dict[str, QAction]:
         """The actions that show or hide a panel, by its name."""

@@ -1,4 +1,4 @@
-"""The row under the menus: which model is shown, Train, Pause, Stop, the two views, Export."""
+"""The row under the menus: which model is shown, Train, Pause, Stop, the three views, Export."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vae_studio.ui.theme import Theme, icon_named
 class RunBar(QWidget):
     """Signals: model_chosen(str), a shipped model's name or "run" for the current run; open_requested();
     train_requested(), pause_requested(), stop_requested(), export_requested(); view_chosen(int), 0 Explore,
-    1 Reconstruct."""
+    1 Reconstruct, 2 Evaluate."""
 
     model_chosen = Signal(str)
     open_requested = Signal()
@@ -49,7 +49,11 @@ class RunBar(QWidget):
         self._export = _button("export_button", "Export…", "Save an image grid of the current plane (Ctrl+E)")
         self._views = QButtonGroup(self)
         for index, (text, tip) in enumerate(
-            (("Explore", "The latent map (Ctrl+1)"), ("Reconstruct", "Test images and samples (Ctrl+2)"))
+            (
+                ("Explore", "The latent map (Ctrl+1)"),
+                ("Reconstruct", "Test images and samples (Ctrl+2)"),
+                ("Evaluate", "Figures of the model, its log-likelihood among them (Ctrl+3)"),
+            )
         ):
             button = chip(text, tip, checked=index == 0)
             button.setObjectName(f"{text.lower()}_tab")
