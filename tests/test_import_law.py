@@ -17,24 +17,35 @@ UI = {path.stem: path for path in sorted((PACKAGE / "ui").glob("*.py")) if path.
 
 QT = {"PySide6", "shiboken6", "pyqtgraph"}
 # What every widget may use: values from core, and the shared small things of ui.
-VALUES = {f"vae_studio.core.{name}" for name in ("config", "events", "scene", "latent")}
+VALUES = {f"vae_studio.core.{name}" for name in ("config", "events", "figures", "latent", "presets", "scene")}
 SHARED = {f"vae_studio.ui.{name}" for name in ("theme", "controls", "image_view")}
 # Composite panels and the parts that they alone are made of.
 PARTS = {
     "decoder_panel": {"latent_sliders"},
     "map_panel": {"latent_map"},
-    "latent_map": {"map_layers", "map_view"},
+    "latent_map": {"map_contours", "map_layers", "map_view"},
+    "map_contours": {"map_view"},
+    "reconstruct_panel": {"picture_sheets"},
     "map_layers": {"map_view"},
-    "setup_panel": {"objective_panel"},
+    "setup_panel": {
+        *("data_fields", "fields", "model_fields", "network_fields", "objective_fields", "objective_panel"),
+        *("preset_fields", "refusals", "run_fields", "section"),
+    },
+    **{f"{name}_fields": {"fields"} for name in ("data", "model", "network", "objective", "preset", "run")},
+    "objective_panel": {"fields", "objective_figures"},
+    "objective_figures": {"collapse", "fields", "formula"},
     "training_panel": {"curve_legend", "curve_plot", "curves", "kl_bars"},
     "curve_legend": {"curve_plot"},
     "curve_plot": {"curves", "following_plot"},
     "kl_bars": {"curves", "following_plot"},
+    "evaluate_control": {"evaluate_panel", "evaluate_table", "workers"},
+    "evaluate_panel": {"bounds_plot", "evaluate_choices", "evaluate_table", "kl_bars"},
+    "bounds_plot": {"following_plot"},
     "export_control": {"export_dialog", "settings", "workers"},
-    "training_control": {"workers"},
+    "training_control": {"collapse", "workers"},
 }
 # They stand between the widgets and the workers: they say what is to be done, in `tasks`, and where it goes.
-CONTROLS = {"session", "training_control", "export_control"}
+CONTROLS = {"session", "training_control", "evaluate_control", "export_control"}
 WIDGETS = sorted(UI.keys() - {"main_window", "workers", "theme"})
 
 
@@ -118,6 +129,6 @@ def test_the_first_paint_needs_no_torch(module: str) -> None:
     assert "torch" not in loaded_after(f"import {module}")
 
 
-@pytest.mark.parametrize("name", ["config", "events", "scene", "latent"])
+@pytest.mark.parametrize("name", ["config", "events", "figures", "scene", "latent"])
 def test_values_import_no_torch(name: str) -> None:
     assert "torch" not in loaded_after(f"import vae_studio.core.{name}")

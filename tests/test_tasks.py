@@ -6,7 +6,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,13 +17,17 @@ import torch
 from PIL import Image
 
 from vae_studio import paths, tasks
+from vae_studio.core import datasets
 from vae_studio.core.checkpoint import ModelFileError, load_model, save_model
-from vae_studio.core.config import DataConfig, MLPConfig, RunConfig
+from vae_studio.core.config import BernoulliConfig, DataConfig, MLPConfig, RunConfig
+from vae_studio.core.datasets import DataError
+from vae_studio.core.estimate import report_steps
 from vae_studio.core.events import Finished, Saved, Started, Stop
 from vae_studio.core.export import render_grid
+from vae_studio.core.figures import EvaluationRequest, Report
 from vae_studio.core.files import FileError
 from vae_studio.core.latent import GridError, GridRequest
-from vae_studio.core.model import VAE
+from vae_studio.core.model import VAE, build
 from vae_studio.core.scene import MapFrame, PointFrame, Scene, TestImages, Version, View
 
 T = TypeVar("T")
@@ -90,13 +94,31 @@ def test_devices_are_offered_best_first_and_the_cpu_always() -> None:
 
 
 def test_test_images_of_some_classes() -> None:
-    (found,) = tasks.load_test_images(DataConfig(classes=(3, 7)), 0)
+    (found,) = tasks.load_test_images(RunConfig(data=DataConfig(classes=(3, 7))))
     assert isinstance(found, TestImages)
     # 1010 threes and 1028 sevens are among the MNIST test images.
     assert np.bincount(found.labels).tolist() == [0, 0, 0, 1010, 0, 0, 0, 1028]
     assert found.images.shape == (2038, 28, 28)
     assert found.images.dtype == np.uint8
     assert found.class_names == tuple("0123456789")
+
+
+def test_test_images_are_what_the_encoder_is_meant_to_see() -> None:
+    grey = next(tasks.load_test_images(RunConfig())).images
+    binarised = RunConfig(likelihood=BernoulliConfig(targets="binarised-fresh"), seed=3)
+    one, again = (next(tasks.load_test_images(binarised)).images for _ in range(2))
+    assert np.array_equal(one, again)
+    assert set(np.unique(one)) == {0, 255}
+    # White as often as the pixel is bright: the mean over many images tells.
+    error = (one.astype(float) - grey).mean(axis=0)
+    spread = np.sqrt((grey * (255.0 - grey)).sum(axis=0)) / len(grey)
+    assert (np.abs(error) <= 5 * spread + 1e-9).all()
+
+
+def test_test_images_of_another_size_than_the_models_are_refused_in_words() -> None:
+    assert next(tasks.load_test_images(RunConfig(), (1, 28, 28))).image_shape == (1, 28, 28)
+    with pytest.raises(DataError, match=r"32 × 20 pixels in colour, and those of MNIST have 28 × 28"):
+        next(tasks.load_test_images(RunConfig(), (3, 20, 32)))
 
 
 def test_a_training_says_its_test_images_first_and_leaves_a_model(tmp_path: Path) -> None:
@@ -140,6 +162,73 @@ def test_frames_come_from_one_engine_that_remembers(model: VAE) -> None:
     first = in_a_thread(lambda: list(frames(scene)))
     assert [type(frame) for frame in first] == [PointFrame, MapFrame]
     assert in_a_thread(lambda: list(frames(scene))) == []
+
+
+# Evaluations
+
+
+def test_an_evaluation_gives_what_the_core_finds_part_after_part_and_ends(model: VAE) -> None:
+    request = EvaluationRequest(split="train", samples=3, images=20, naive=False)
+    found = in_a_thread(lambda: list(tasks.evaluate(model, request)))
+    fractions = [item for item in found if isinstance(item, float)]
+    assert fractions == sorted(fractions)
+    assert 0 < fractions[0] < fractions[-1] == 1
+    images = datasets.load(model.config.data).train.images
+    expected = in_a_thread(lambda: one_thread(report_steps(model, images, request)))
+    assert found[-1].seconds > 0
+    got = [item for item in found if isinstance(item, Report)]
+    wanted = [item for item in expected if isinstance(item, Report)]
+    assert [(r.information, r.likelihood) for r in got] == [(r.information, r.likelihood) for r in wanted]
+    assert [r.evaluation.neg_elbo for r in got] == [r.evaluation.neg_elbo for r in wanted]
+    assert (got[-1].split, got[-1].evaluation.images, got[-1].likelihood.of_images) == ("train", 60_000, 60_000)
+
+
+def one_thread(items: Iterator[T]) -> list[T]:
+    """All items, made on one OpenMP thread as in the window's workers."""
+    torch.set_num_threads(1)
+    return list(items)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux")
+def test_an_evaluation_steps_back_for_the_window_and_for_training(model: VAE) -> None:
+    def work() -> set[tuple[int, int]]:
+        thread = threading.get_native_id()
+        steps = tasks.evaluate(model, EvaluationRequest(samples=0))
+        return {(os.getpriority(os.PRIO_PROCESS, thread), torch.get_num_threads()) for _ in steps}
+
+    assert in_a_thread(work) == {(tasks.EVALUATION_NICENESS, 1)}
+    assert tasks.EVALUATION_NICENESS > tasks.TRAINER_NICENESS
+
+
+def test_an_evaluation_leaves_the_layers_that_others_use_alone(model: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hooks hung into them while the renderer goes through them would break it."""
+    hooked = []
+    register = torch.nn.Module.register_forward_hook
+
+    def watched(layer: torch.nn.Module, hook: Callable[..., None]) -> object:
+        hooked.append(layer)
+        return register(layer, hook)
+
+    monkeypatch.setattr(torch.nn.Module, "register_forward_hook", watched)
+    in_a_thread(lambda: list(tasks.evaluate(model, EvaluationRequest(samples=2, images=20))))
+    assert hooked
+    assert not set(map(id, hooked)) & set(map(id, model.modules()))
+
+
+@pytest.mark.parametrize(
+    ("config", "test", "train"),
+    [(RunConfig(), 10_000, 60_000), (RunConfig(data=DataConfig(classes=(3, 7), limit=500)), 2038, 500)],
+)
+def test_images_to_evaluate_on_are_counted(config: RunConfig, test: int, train: int) -> None:
+    model = build(config.with_changes(network=MLPConfig(widths=(4,))), (1, 28, 28))
+    (found,) = tasks.count_images(model)
+    assert found == tasks.ImageCounts(test, train, 500)
+
+
+def test_a_model_for_other_images_cannot_be_evaluated_and_says_why() -> None:
+    model = build(RunConfig(network=MLPConfig(widths=(4,))), (3, 20, 32))
+    with pytest.raises(DataError, match=r"32 × 20 pixels in colour.*28 × 28: it cannot be evaluated"):
+        in_a_thread(lambda: list(tasks.evaluate(model, EvaluationRequest())))
 
 
 # Exports

@@ -6,14 +6,16 @@ Jobs yield numbers between 0 and 1 as progress, and their result last.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vae_studio import paths
-from vae_studio.core.config import DataConfig, RunConfig
+from vae_studio.core.config import RunConfig
 from vae_studio.core.events import Event
+from vae_studio.core.figures import EvaluationRequest, Report
 from vae_studio.core.latent import GridRequest
 from vae_studio.core.scene import Frame, Scene, TestImages
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 TRAINER_NICENESS = 10
+EVALUATION_NICENESS = 15  # an evaluation holds up no training
 PREVIEW_TILES = 40
 
 
@@ -33,6 +36,23 @@ class OpenedModel:
     name: str
     path: Path
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCounts:
+    """How many images a model can be evaluated on, and over how many of them log p(x) is estimated unless said
+    otherwise: None for all."""
+
+    test: int
+    train: int
+    default: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An evaluation is complete, after so many seconds."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +82,9 @@ def open_model(name_or_path: str) -> Iterator[OpenedModel]:
     yield OpenedModel(model, loaded.card, title, loaded.path, loaded.sha256)
 
 
-def load_test_images(config: DataConfig, seed: int) -> Iterator[TestImages]:
-    """The test images that go with a training on `config`. Raises DataError."""
-    from vae_studio.core import datasets
-
-    yield _test_images(datasets.load(config, seed))
+def load_test_images(config: RunConfig, image_shape: tuple[int, int, int] | None = None) -> Iterator[TestImages]:
+    """The test images that go with a training by `config`, for a model of this shape. Raises DataError."""
+    yield _test_images(config, _fitting_data(config, image_shape, "encodings and reconstructions cannot be shown"))
 
 
 def warm_up() -> Iterator[None]:
@@ -85,7 +103,7 @@ def train(config: RunConfig, folder: Path, commands: Any) -> Iterator[Event | Te
 
     devices.settle_thread(TRAINER_NICENESS)
     data = datasets.load(config.data, config.seed)
-    yield _test_images(data)
+    yield _test_images(config, data)
     yield from runs.record(config, data, folder, commands, command="trained in the window")
 
 
@@ -103,6 +121,29 @@ class Frames:
             devices.settle_thread()
             self._explorer = Explorer()
         return self._explorer.frames(scene)
+
+
+def count_images(model: Any) -> Iterator[ImageCounts]:
+    """What there is to evaluate a model on. Raises DataError."""
+    from vae_studio.core import datasets
+    from vae_studio.core.estimate import default_images
+
+    data = datasets.load(model.config.data, model.config.seed)
+    yield ImageCounts(len(data.test), len(data.train), default_images(model))
+
+
+def evaluate(model: Any, request: EvaluationRequest) -> Iterator[float | Report | Evaluated]:
+    """Figures of a model on the images that go with it, a Report more after each part. Raises DataError."""
+    from vae_studio.core import devices
+    from vae_studio.core.estimate import report_steps
+
+    began = time.monotonic()
+    devices.settle_thread(EVALUATION_NICENESS)
+    data = _fitting_data(model.config, model.image_shape, "it cannot be evaluated on them")
+    images = (data.test if request.split == "test" else data.train).images
+    # Of a copy: its layers are measured by hooks, and the renderer may be calling the layers of the original.
+    yield from report_steps(model.frozen(), images, request)
+    yield Evaluated(time.monotonic() - began)
 
 
 def preview_grid(model: Any, request: GridRequest) -> Iterator[float | np.ndarray]:
@@ -147,5 +188,23 @@ def save_model(model: Any, card: dict[str, Any], path: Path) -> Iterator[Written
     yield Written(path)
 
 
-def _test_images(data: Any) -> TestImages:
-    return TestImages(data.test.images.numpy(), data.test.labels.numpy(), data.class_names)
+def _fitting_data(config: RunConfig, image_shape: tuple[int, int, int] | None, consequence: str) -> Any:
+    """The data that goes with a training by `config`. Raises DataError if a model of this shape does not fit it."""
+    from vae_studio.core import datasets
+
+    data = datasets.load(config.data, config.seed)
+    if image_shape not in (None, data.image_shape):
+        (channels, height, width), (_, its_height, its_width) = image_shape, data.image_shape
+        raise datasets.DataError(
+            f"This model makes images of {width} × {height} pixels{' in colour' if channels > 1 else ''}, and those of "
+            f"{data.title} have {its_width} × {its_height}: {consequence}."
+        )
+    return data
+
+
+def _test_images(config: RunConfig, data: Any) -> TestImages:
+    """As the encoder is meant to see them: black and white, the same each time, where it is trained on such."""
+    from vae_studio.core.evaluate import fixed_targets
+
+    images = fixed_targets(config, data.test.images, "test")
+    return TestImages(images.numpy(), data.test.labels.numpy(), data.class_names)

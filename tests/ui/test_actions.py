@@ -108,9 +108,10 @@ def test_keys_reach_them(window, actions, qtbot):
 
 
 def test_one_view_at_a_time(actions):
-    assert (actions.explore.isChecked(), actions.reconstruct.isChecked()) == (True, False)
-    actions.reconstruct.trigger()
-    assert (actions.explore.isChecked(), actions.reconstruct.isChecked()) == (False, True)
+    assert [action.isChecked() for action in actions.views()] == [True, False, False]
+    for index, action in enumerate((actions.explore, actions.reconstruct, actions.evaluate)):
+        action.trigger()
+        assert [other.isChecked() for other in actions.views()] == [i == index for i in range(3)]
     for panel in (actions.setup_panel, actions.decoder_panel, actions.training_panel):
         assert panel.isCheckable() and panel.isChecked()
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_models
 import torch
 from PySide6.QtCore import QPointF, QSettings, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QComboBox,
     QDoubleSpinBox,
@@ -27,8 +29,10 @@ from PySide6.QtWidgets import (
 
 from vae_studio import app
 from vae_studio.core import library
-from vae_studio.core.checkpoint import load_model
-from vae_studio.core.events import Finished, Progress, Snapshot
+from vae_studio.core.checkpoint import load_model, save_model
+from vae_studio.core.config import MLPConfig, RunConfig
+from vae_studio.core.events import Evaluated, Finished, Progress, Snapshot
+from vae_studio.core.presets import find_preset
 from vae_studio.core.scene import EncodingsFrame, MapFrame, PicturesFrame, PointFrame
 from vae_studio.ui.main_window import MainWindow
 from vae_studio.ui.theme import DARK, LIGHT
@@ -227,6 +231,75 @@ def test_reconstruct_tab_shows_test_images_beside_their_reconstructions(qtbot, w
     assert window.map_panel.isVisible()
 
 
+def test_the_decoder_view_shows_a_sample_and_the_mean_again(qtbot, window: MainWindow) -> None:
+    def black_and_white() -> bool:
+        """Pixels are painted smoothly: what lies between two of them may be grey, their middles are nearly not."""
+        image = shown_image(window)
+        paper, ink = (int(colour[3:5], 16) for colour in (DARK.paper, DARK.ink))
+        return bool(np.minimum(np.abs(image - paper), np.abs(image - ink)).mean() < 12)
+
+    mean = shown_image(window)
+    press(qtbot, window, "decoder_sample_chip")
+    qtbot.waitUntil(lambda: bool((shown_image(window) != mean).any()) and black_and_white(), timeout=WAIT)
+    first = shown_image(window)
+    assert window.decoder.view.accessibleName() == "Sample of p(x|z)"
+    press(qtbot, window, "decoder_sample_chip")
+    qtbot.waitUntil(lambda: bool((shown_image(window) != first).any()), timeout=WAIT)
+    press(qtbot, window, "decoder_mean_chip")
+    qtbot.waitUntil(lambda: np.array_equal(shown_image(window), mean), timeout=WAIT)
+
+
+def test_the_expected_image_stands_beside_the_image_at_the_mean(qtbot, window: MainWindow) -> None:
+    press(qtbot, window, "reconstruct_tab")
+    press(qtbot, window, "expectation_chip")
+    hint = child(window, QLabel, "reconstruct_hint")
+    qtbot.waitUntil(lambda: "grey levels" in hint.text(), timeout=WAIT)
+    pairs = window.reconstruct.pairs
+    picture = pairs.grab().toImage()
+    for rect in (pairs.expectation_rect(0), pairs.difference_rect(0)):
+        places = [(x, y) for x in range(rect.left(), rect.right(), 3) for y in range(rect.top(), rect.bottom(), 3)]
+        assert np.ptp([picture.pixelColor(x, y).green() for x, y in places]) > 30
+
+
+def open_by_keys(qtbot, window: MainWindow, name: str) -> None:
+    combo = child(window, QComboBox, "model_combo")
+    combo.setFocus()
+    qtbot.keyClicks(combo, name)
+
+
+def test_models_of_other_kinds_and_sizes_say_what_they_have_not(qtbot, open_window, tmp_path: Path) -> None:
+    path = tmp_path / "colours.safetensors"
+    save_model(path, small_models.of(small_models.COLOUR, model="autoencoder"), {})
+    window = open_window(str(path))
+    failures: list[object] = []
+    window.renderer.failed.connect(failures.append)
+    qtbot.waitUntil(window.notice.isVisible, timeout=WAIT)
+    assert "32 × 32 pixels in colour" in window.notice.text()
+    assert not child(window, QPushButton, "decoder_sample_chip").isEnabled()
+    assert not child(window, QPushButton, "expectation_chip").isEnabled()
+    assert "has no prior" in child(window, QPushButton, "prior_chip").toolTip()
+
+    def colourful() -> bool:
+        red, green, blue = np.array([picked(window, part) for part in np.linspace(0.1, 0.9, 40)]).T
+        return bool((np.abs(red - green) + np.abs(green - blue)).max() > 60)
+
+    qtbot.waitUntil(colourful, timeout=WAIT)
+    open_by_keys(qtbot, window, "2-D")
+    settle(qtbot, window)
+    assert child(window, QPushButton, "decoder_sample_chip").isEnabled()
+    press(qtbot, window, "reconstruct_tab")
+    assert len(window.reconstruct.request().images) > 0
+    # Images that are on view do not fit the next model.
+    lineage = window.session.scene.version.lineage
+    window._open(str(path))
+    qtbot.waitUntil(lambda: window.session.scene.version.lineage > lineage, timeout=WAIT)
+    qtbot.waitUntil(lambda: "auto-encoder" in child(window, QPushButton, "random_button").toolTip(), timeout=WAIT)
+    assert window.reconstruct.request() is None
+    assert window.session.scene.pictures is None
+    qtbot.wait(200)
+    assert failures == []
+
+
 def test_a_missing_model_is_named_and_the_window_lives_on(qtbot, open_window, tmp_path: Path) -> None:
     missing = tmp_path / "nowhere.safetensors"
     window = open_window(str(missing))
@@ -382,6 +455,64 @@ def test_opening_another_model_during_training_leaves_the_run_alone(qtbot, windo
     qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
 
 
+def figure(window: MainWindow, key: str) -> str:
+    return child(window, QLabel, f"figure_{key}").text()
+
+
+def evaluated(window: MainWindow) -> bool:
+    return child(window, QLabel, "evaluate_status").text().startswith("done in")
+
+
+def test_the_model_on_view_is_evaluated_and_exploring_goes_on(qtbot, window: MainWindow) -> None:
+    QTest.keyClick(window, Qt.Key.Key_3, Qt.KeyboardModifier.ControlModifier)
+    assert window.evaluation.panel.isVisible() and not window.map_panel.isVisible()
+    assert child(window, QLabel, "evaluate_subject").text() == "2-D explorer"
+    images = child(window, QComboBox, "evaluate_images_combo")
+    qtbot.waitUntil(lambda: images.currentText() in ("500 of 10,000", "all 10,000"), timeout=WAIT)
+    press(qtbot, window, "evaluate_button")  # with K = 5000
+    qtbot.waitUntil(lambda: figure(window, "mutual_information") != "—", timeout=WAIT)
+    assert figure(window, "neg_elbo") == f"{window.session.opened.card['neg_elbo']:.2f}"
+    type_into(qtbot, child(window, QDoubleSpinBox, "latent_value_0"), "1.25")
+    qtbot.waitUntil(
+        lambda: bool(np.abs(shown_image(window) - expected_image(window, (1.25, 0.0))).mean() < 6), timeout=WAIT
+    )
+    combo = child(window, QComboBox, "model_combo")
+    combo.setFocus()
+    qtbot.keyClicks(combo, "PyTorch")
+    qtbot.waitUntil(lambda: window.session.opened.model.latent_dims == 20, timeout=WAIT)
+    assert child(window, QLabel, "evaluate_title").text() == "Figures of 2-D explorer (not of PyTorch example)"
+    assert child(window, QPushButton, "evaluate_cancel_button").isEnabled(), "it is still under way"
+    window.close()
+    assert not window.evaluation_jobs.isRunning(), "closing does not wait for it"
+
+
+def test_a_snapshot_is_evaluated_while_training_goes_on(qtbot, window: MainWindow) -> None:
+    said = collect(window)
+    small_run(qtbot, window)
+    press(qtbot, window, "evaluate_tab")
+    type_into(qtbot, child(window, QSpinBox, "evaluate_samples"), "50")
+    press(qtbot, window, "train_button")
+    subject = child(window, QLabel, "evaluate_subject")
+    qtbot.waitUntil(lambda: "snapshot at step" in subject.text(), timeout=WAIT)
+    press(qtbot, window, "evaluate_button")
+    evaluated_one = window.evaluation._subject
+    steps = next(s.step for s in reversed(said) if isinstance(s, Snapshot))
+    assert subject.text().endswith(f"snapshot at step {steps:,}")
+    qtbot.waitUntil(lambda: evaluated(window), timeout=WAIT)
+    assert figure(window, "nll") != "—"
+    title = child(window, QLabel, "evaluate_title").text()
+    assert title.startswith(f"Figures of {evaluated_one.title}")
+    at = said[-1].step if isinstance(said[-1], Progress) else 0
+    qtbot.waitUntil(lambda: isinstance(said[-1], Progress) and said[-1].step > at + 50, timeout=WAIT)
+    assert window.training.going, "training goes on"
+    press(qtbot, window, "stop_button")
+    qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+    assert subject.text() == window.training.run.title, "it is no snapshot any more"
+    press(qtbot, window, "evaluate_button")
+    qtbot.waitUntil(lambda: evaluated(window), timeout=WAIT)
+    assert child(window, QLabel, "evaluate_title").text() == f"Figures of {window.training.run.title}"
+
+
 def slowly() -> Iterator[float]:
     """A job that keeps the queue busy for a while."""
     for _ in range(20):
@@ -420,6 +551,72 @@ def test_figures_are_those_of_the_model_on_view(qtbot, window: MainWindow) -> No
         combo.setFocus()
         qtbot.keyClick(combo, key)
         qtbot.waitUntil(lambda expected=expected: shown() == expected, timeout=WAIT)
+
+
+def text_of(window: MainWindow, name: str) -> str:
+    """What a label says, or nothing while it is not to be seen."""
+    found = child(window, QLabel, name)
+    return found.text() if found.isVisible() else ""
+
+
+def test_an_autoencoder_is_trained_and_its_error_is_called_one(qtbot, window: MainWindow) -> None:
+    window.setup.set_config(find_preset("autoencoder-2d").config.with_changes(device="cpu"))
+    small_run(qtbot, window, epochs=6)
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: window.training.run.evaluation is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+    evaluation = window.training.run.evaluation
+    assert text_of(window, "objective_name") == "reconstruction error"
+    assert text_of(window, "neg_elbo") == f"{evaluation.reconstruction:.1f}"
+    assert text_of(window, "binarisation_note").endswith("squared error per image, summed over pixels")
+    assert not child(window, QSlider, "beta_slider").isEnabled()
+    shown = window.findChildren(QLabel) + window.findChildren(QAbstractButton)
+    told = [part.text() for part in shown if part.isVisible()]
+    assert not any("ELBO" in text for text in told)
+    window._open("explorer-2d")
+    qtbot.waitUntil(lambda: text_of(window, "objective_name") == "−ELBO", timeout=WAIT)
+    assert text_of(window, "next_objective").startswith("next run: loss = ‖x")
+
+
+def test_what_is_optimised_stands_beside_the_bound_while_training(qtbot, window: MainWindow) -> None:
+    said = collect(window)
+    window.setup.set_config(RunConfig(bound="iwae", samples=5, device="cpu"))
+    small_run(qtbot, window)
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: sum(isinstance(s, Progress) for s in said) > 3, timeout=WAIT)
+    press(qtbot, window, "pause_button")
+    qtbot.wait(500)  # what was on its way still comes
+    last = next(s for s in reversed(said) if isinstance(s, Progress) and len(s.steps))
+    assert text_of(window, "objective_formula") == "loss = −log 1/5 Σ p(x,z)/q(z|x)"
+    assert text_of(window, "optimised_objective") == f"optimised: {last.objective.mean():.1f} = −log 1/5 Σ w"
+    assert text_of(window, "neg_elbo") == f"{(last.reconstruction.mean() + last.kl.mean()):.1f}"
+    assert text_of(window, "objective_name") == "−ELBO"
+    assert last.objective.mean() < last.reconstruction.mean() + last.kl.mean()
+
+
+def test_a_collapse_is_told_once_and_taken_back(qtbot, window: MainWindow) -> None:
+    said = collect(window)
+    network = MLPConfig(widths=(32,))
+    config = RunConfig(device="cpu", network=network, schedule="constant", warm_up=0.0, beta=0.0, learning_rate=5e-3)
+    window.setup.set_config(config)
+    small_run(qtbot, window, epochs=100_000)
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: any(isinstance(s, Evaluated) for s in said), timeout=WAIT)
+    assert text_of(window, "collapse_warning") == ""
+    type_into(qtbot, child(window, QDoubleSpinBox, "beta_value"), "100")
+    qtbot.waitUntil(lambda: window.training.run.warning != "", timeout=WAIT)
+    assert text_of(window, "collapse_warning") == window.notice.text()
+    assert "smaller β" in window.notice.text()
+    assert window.notice.isVisible()
+    press(qtbot, window, "notice_close")
+    before = sum(isinstance(s, Evaluated) for s in said)
+    qtbot.waitUntil(lambda: sum(isinstance(s, Evaluated) for s in said) > before, timeout=WAIT)
+    assert not window.notice.isVisible(), "told once"
+    assert text_of(window, "collapse_warning") != ""
+    press(qtbot, window, "stop_button")
+    qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+    window._open("explorer-2d")
+    qtbot.waitUntil(lambda: text_of(window, "collapse_warning") == "", timeout=WAIT)
 
 
 def test_a_run_on_two_classes_offers_only_these(qtbot, window: MainWindow) -> None:
@@ -488,7 +685,9 @@ def test_every_named_control_of_the_design_is_there(window: MainWindow) -> None:
     wanted = (
         "train_button pause_button stop_button preset_combo data_combo network_combo latent_dims beta_slider "
         "learning_rate batch_size epochs seed device_combo loss_plot kl_plot progress_bar latent_map decoder_view "
-        "latent_slider_0 latent_slider_1 random_button reset_button export_button"
+        "latent_slider_0 latent_slider_1 random_button reset_button export_button likelihood_combo posterior_combo "
+        "model_combo prior_combo targets_combo bound_combo samples kl_combo kl_warm_up kl_cycles free_bits "
+        "schedule_combo weight_decay network_widths activation_combo"
     )
     assert set(wanted.split()) <= names
     assert window.actions_.theme.objectName() == "theme_action"

@@ -1,4 +1,4 @@
-"""The objective panel: turned by mouse and keys; its numbers are sums that anybody can check."""
+"""The objective panel: β and the rate, turned by mouse and keys."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QSlider, QStyle, QStyleOptionSlider
 
+from vae_studio.core.config import RunConfig
 from vae_studio.ui.objective_panel import ObjectivePanel
 
 
@@ -137,35 +138,10 @@ def test_values_are_kept_exactly_though_rounded_when_shown(panel, qtbot):
     assert (panel.beta(), panel.rate()) == (0.1234567, 0.00123456789)
 
 
-def test_neg_elbo_is_reconstruction_plus_kl_whatever_beta_is(panel):
-    panel.show_numbers(132.66, 6.86, 1.0, "test", "2-D explorer")
-    assert text_of(panel, "neg_elbo") == "139.5"
-    assert text_of(panel, "elbo_terms") == "= 132.7 + 6.9 nats"
-    assert text_of(panel, "optimised_objective") == ""
-    panel.show_numbers(132.66, 6.86, 4.0, "train", "2-D explorer")
-    assert text_of(panel, "neg_elbo") == "139.5"
-    assert text_of(panel, "optimised_objective") == "optimised: 132.7 + 4 · 6.9 = 160.1"
-
-
-def test_the_note_names_the_images_and_the_bound(panel):
-    panel.show_numbers(100.0, 5.0, 1.0, "train", "2-D explorer")
-    assert text_of(panel, "binarisation_note") == "2-D explorer, per training image, expected over binarisations"
-    panel.show_numbers(100.0, 5.0, 1.0, "test", "2-D explorer")
-    assert text_of(panel, "binarisation_note") == "2-D explorer, per test image, expected over binarisations"
-    assert "binarised" in panel.findChild(QLabel, "binarisation_note").toolTip()
-
-
-def test_numbers_that_are_none_are_said_to_be(panel):
-    panel.show_numbers(math.nan, 5.0, 2.0, "train", "2-D explorer")
-    assert text_of(panel, "neg_elbo") == "—"
-    assert text_of(panel, "elbo_terms") == "not a finite number"
-    assert text_of(panel, "optimised_objective") == ""
-
-
 def test_cleared_numbers_are_gone(panel):
-    panel.show_numbers(132.66, 6.86, 4.0, "test", "2-D explorer")
+    panel.figures.show_numbers(RunConfig(), 132.66, 6.86, beta=4.0, which="test", model="2-D explorer")
     panel.show_in_force(1e-3, 1.0)
-    panel.show_active(1, 2)
+    panel.figures.show_active(1, 2)
     panel.clear_numbers()
     assert text_of(panel, "neg_elbo") == "—"
     for name in ("optimised_objective", "binarisation_note", "rate_in_force", "active_units"):
@@ -179,17 +155,17 @@ def test_the_rate_in_force(panel):
     assert text_of(panel, "rate_in_force") == "β 0.05, rate 1.2e-4 now"
 
 
-@pytest.mark.parametrize(
-    "active, total, words",
-    [
-        (2, 2, "Both latent dimensions are active."),
-        (14, 20, "14 of 20 latent dimensions are active."),
-        (1, 20, "1 of 20 latent dimensions is active."),
-        (20, 20, "All 20 latent dimensions are active."),
-        (1, 1, "The latent dimension is active."),
-        (0, 64, "No latent dimension is active."),
-    ],
-)
-def test_active_dimensions_in_words(panel, active, total, words):
-    panel.show_active(active, total)
-    assert text_of(panel, "active_units") == words
+def test_beta_can_be_taken_away_and_says_why(panel, qtbot):
+    slider, field = panel.findChild(QSlider, "beta_slider"), panel.findChild(QDoubleSpinBox, "beta_value")
+    usual = slider.toolTip()
+    panel.set_beta_reason("There is no KL.")
+    with qtbot.assertNotEmitted(panel.beta_changed):
+        drag(qtbot, slider, 0.9)
+    assert not field.isEnabled()
+    assert slider.toolTip() == field.toolTip() == "There is no KL."
+    panel.show_in_force(1e-3, 0.5)
+    assert text_of(panel, "rate_in_force") == "rate now 1.00e-3", "a β that weighs nothing is not in force"
+    panel.set_beta_reason("")
+    assert slider.toolTip() == usual
+    drag(qtbot, slider, 1.0)
+    assert panel.beta() == 10.0

@@ -126,18 +126,24 @@ def test_export_when_there_is_something_to_export(bar, qtbot, asked):
     assert asked == ["export"]
 
 
-def test_the_two_views(bar, qtbot, asked):
-    explore, reconstruct = button(bar, "explore_tab"), button(bar, "reconstruct_tab")
-    assert (explore.isChecked(), reconstruct.isChecked()) == (True, False)
+def test_the_three_views(bar, qtbot, asked):
+    tabs = [button(bar, f"{name}_tab") for name in ("explore", "reconstruct", "evaluate")]
+
+    def on():
+        return [tab.isChecked() for tab in tabs]
+
+    assert on() == [True, False, False]
     click(qtbot, bar, "reconstruct_tab")
-    assert (explore.isChecked(), reconstruct.isChecked()) == (False, True)
+    assert on() == [False, True, False]
+    click(qtbot, bar, "evaluate_tab")
+    assert on() == [False, False, True]
     click(qtbot, bar, "explore_tab")
-    assert asked == [("view", 1), ("view", 0)]
-    bar.set_view(1)
-    assert (explore.isChecked(), reconstruct.isChecked()) == (False, True)
-    assert len(asked) == 2, "only people choose"
-    click(qtbot, bar, "reconstruct_tab")
-    assert reconstruct.isChecked(), "one of them is always on"
+    assert asked == [("view", 1), ("view", 2), ("view", 0)]
+    bar.set_view(2)
+    assert on() == [False, False, True]
+    assert len(asked) == 3, "only people choose"
+    click(qtbot, bar, "evaluate_tab")
+    assert on() == [False, False, True], "one of them is always on"
 
 
 def test_before_any_model_is_open(bar, qtbot, asked):
@@ -223,6 +229,7 @@ def test_tooltips_name_the_shortcuts_that_there_are(bar):
         ("export_button", actions.export),
         ("explore_tab", actions.explore),
         ("reconstruct_tab", actions.reconstruct),
+        ("evaluate_tab", actions.evaluate),
     ):
         (named,) = re.findall(r"\((.+)\)$", button(bar, name).toolTip())
         assert QKeySequence(named) == action.shortcut(), name

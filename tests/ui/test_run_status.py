@@ -20,6 +20,7 @@ def progress(step, total_steps=24_000, steps_per_epoch=240, speed=5900.4, left=3
         steps=np.array([step]),
         reconstruction=np.array([130.0], np.float32),
         kl=np.array([7.0], np.float32),
+        objective=np.array([137.0], np.float32),
         kl_per_dim=np.array([3.5, 3.5], np.float32),
         learning_rate=1e-3,
         beta=1.0,

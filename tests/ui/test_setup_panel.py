@@ -6,6 +6,8 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
     QApplication,
     QComboBox,
     QDoubleSpinBox,
@@ -15,10 +17,25 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSlider,
     QSpinBox,
+    QWidget,
 )
 
-from vae_studio.core.config import ConfigError, ConvolutionalConfig, DataConfig, MLPConfig, RunConfig
+from vae_studio.core.config import (
+    BernoulliConfig,
+    ConfigError,
+    ConvolutionalConfig,
+    DataConfig,
+    GaussianConfig,
+    LaplaceConfig,
+    LaplacePriorConfig,
+    MixtureConfig,
+    MLPConfig,
+    RunConfig,
+    SquaredErrorConfig,
+)
+from vae_studio.core.presets import PRESETS
 from vae_studio.ui import theme
+from vae_studio.ui.fields import Choice
 from vae_studio.ui.setup_panel import SetupPanel
 
 EXPECTED = {
@@ -110,10 +127,27 @@ def test_a_preset_fills_every_field(panel, qtbot, index, title):
     assert panel.findChild(QDoubleSpinBox, "learning_rate").text() == f"{EXPECTED[title].learning_rate * 1e3:g}e-3"
 
 
-def test_the_summary_tells_what_the_preset_shows(panel, qtbot):
+def test_the_summary_tells_what_the_preset_shows_and_where_it_comes_from(panel, qtbot):
+    combo = panel.findChild(QComboBox, "preset_combo")
     assert "watch the ten digits" in text_of(panel, "preset_summary")
-    choose(qtbot, panel.findChild(QComboBox, "preset_combo"), 2)
+    choose(qtbot, combo, 2)
     assert "twenty latent dimensions" in text_of(panel, "preset_summary")
+    source = panel.findChild(QLabel, "preset_source")
+    assert source.text().startswith("github.com/pytorch/examples")
+    assert source.fontMetrics().horizontalAdvance(source.text()) <= source.width(), "on one line"
+    assert " ".join(source.toolTip().split()) == PRESETS["pytorch-example"].source
+    for index, preset in enumerate(PRESETS.values()):
+        tip = " ".join(combo.itemData(index, Qt.ItemDataRole.ToolTipRole).split())
+        assert preset.summary in tip
+        assert preset.source in tip
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_comes_back_as_it_was(panel, name):
+    config = PRESETS[name].config
+    panel.set_config(config)
+    assert panel.config() == config
+    assert text_of(panel, "preset_changed") == ""
 
 
 def test_every_field_reaches_the_config(panel, qtbot):
@@ -142,6 +176,25 @@ def test_every_field_reaches_the_config(panel, qtbot):
         beta=4.0,
         learning_rate=2.5e-4,
     )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"likelihood": LaplaceConfig(scale="per-pixel", width=0.0123456789, mean="linear"), "posterior": "laplace"},
+        {"likelihood": GaussianConfig(scale="fixed", width=0.25), "posterior": "full-gaussian", "latent_dims": 64},
+        {"prior": MixtureConfig(components=7), "bound": "iwae", "samples": 50, "adam_eps": 1e-4},
+        {"prior": LaplacePriorConfig(), "kl": "sampled", "samples": 8, "free_bits": 0.123456789},
+        {"model": "autoencoder", "likelihood": SquaredErrorConfig(), "weight_decay": 1.23456789e-5},
+        {"likelihood": BernoulliConfig(targets="binarised-once"), "output_bias": "data-mean"},
+        {"kl_cycles": 4, "initialisation": "normal", "warm_up": 0.2, "schedule": "burda"},
+    ],
+)
+def test_models_come_back_as_they_were(panel, qtbot, values):
+    config = RunConfig(device="cpu", kl_warm_up=1 / 3, **values)
+    with qtbot.assertNotEmitted(panel.config_changed):
+        panel.set_config(config)
+    assert panel.config() == config
 
 
 def test_a_config_comes_back_as_it_was(panel, qtbot):
@@ -322,23 +375,275 @@ def roll(widget):
 
 
 def test_scrolls_only_where_there_is_too_little_room(themed, panel, qtbot):
-    panel.objective.show_numbers(132.7, 6.9, 4.0, "test", "2-D explorer")
+    figures = panel.objective.figures
+    figures.show_numbers(RunConfig(), 132.7, 6.9, beta=4.0, which="test", model="2-D explorer")
     panel.objective.show_in_force(1e-3, 1.0)
-    panel.objective.show_active(2, 2)
+    figures.show_active(2, 2)
     enter(qtbot, panel.findChild(QSpinBox, "epochs"), "3")
     bar = panel.findChild(QScrollArea).verticalScrollBar()
-    panel.resize(258, 770)
+    panel.resize(258, 830)
     qtbot.waitUntil(lambda: not bar.isVisible() and bar.maximum() == 0)
     panel.resize(258, 560)
     qtbot.waitUntil(lambda: bar.isVisible() and bar.maximum() > 0)
-    panel.findChild(QScrollArea).ensureWidgetVisible(panel.findChild(QDoubleSpinBox, "learning_rate"))
+    assert panel.findChild(QLabel, "neg_elbo").visibleRegion().boundingRect().height() > 10, "the numbers stay in view"
     content = panel.findChild(QScrollArea).widget()
     assert content.width() <= panel.findChild(QScrollArea).viewport().width(), "nothing is cut off on the right"
 
 
 def test_everything_says_what_it_is(panel):
-    for kind in (QComboBox, QSpinBox, QDoubleSpinBox, QSlider, QPushButton):
+    for kind in (QComboBox, QSpinBox, QDoubleSpinBox, QSlider, QAbstractButton, QLineEdit):
         for control in panel.findChildren(kind):
+            if isinstance(control.parent(), QAbstractSpinBox):
+                continue
             assert control.toolTip(), control.objectName()
             assert control.objectName()
             assert control.accessibleName() or control.text(), control.objectName()
+
+
+# What can be combined
+
+
+def combo_of(panel, name) -> Choice:
+    return panel.findChild(Choice, f"{name}_combo")
+
+
+def unfold(qtbot, panel, *names):
+    for name in names:
+        click(qtbot, panel.findChild(QAbstractButton, f"{name}_section"))
+
+
+def pick(qtbot, combo, value):
+    """Go to an item by keys, as long as that is possible."""
+    combo.setFocus()
+    qtbot.keyClick(combo, Qt.Key.Key_Home)
+    for _ in range(combo.count()):
+        if combo.value() == value:
+            return
+        qtbot.keyClick(combo, Qt.Key.Key_Down)
+    assert combo.value() == value, f"{value} cannot be chosen"
+
+
+def items(combo):
+    """(value, whether it can be chosen, tooltip on one line) of each item."""
+    for index in range(combo.count()):
+        tip = " ".join(combo.itemData(index, Qt.ItemDataRole.ToolTipRole).split())
+        yield combo.itemData(index), combo.model().item(index).isEnabled(), tip
+
+
+CHOICES = {
+    "model": lambda value: {"model": value},
+    "posterior": lambda value: {"posterior": value},
+    "bound": lambda value: {"bound": value},
+    "kl": lambda value: {"kl": value},
+    "schedule": lambda value: {"schedule": value},
+    "initialisation": lambda value: {"initialisation": value},
+    "likelihood": lambda value: {"likelihood": {"kind": value}},
+    "prior": lambda value: {"prior": {"kind": value}},
+}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"free_bits": 0.5},
+        {"latent_dims": 100},
+        {"likelihood": GaussianConfig()},
+        {"model": "autoencoder"},
+        {"model": "autoencoder", "likelihood": SquaredErrorConfig(), "latent_dims": 100},
+        {"posterior": "full-gaussian", "latent_dims": 64},
+        {"bound": "iwae", "samples": 5},
+        {"prior": MixtureConfig()},
+    ],
+    ids=str,
+)
+def test_what_is_offered_is_possible_and_what_is_not_says_why(panel, qtbot, values):
+    start = RunConfig(**values)
+    panel.set_config(start)
+    unfold(qtbot, panel, "model", "objective", "optimisation")
+    for name, put in CHOICES.items():
+        panel.set_config(start)
+        combo = combo_of(panel, name)
+        for value, offered, tip in list(items(combo)):
+            panel.set_config(start)
+            if not offered:
+                with pytest.raises(ConfigError) as refused:
+                    start.with_changes(**put(value))
+                assert tip == str(refused.value)
+            elif combo.isEnabled():
+                pick(qtbot, combo, value)
+                assert text_of(panel, "setup_error") == ""
+                got = panel.config().model_dump()[name]
+                assert (got["kind"] if isinstance(got, dict) else got) == value
+
+
+@pytest.mark.parametrize(
+    "values, name, refused",
+    [
+        ({"latent_dims": 100}, "posterior", {"full-gaussian"}),
+        ({}, "likelihood", {"squared-error"}),
+        ({"model": "autoencoder"}, "likelihood", {"gaussian", "laplace", "continuous-bernoulli"}),
+        ({"free_bits": 0.5}, "posterior", set()),
+        ({"free_bits": 0.5}, "bound", set()),
+    ],
+)
+def test_impossible_items_are_refused_and_no_others(panel, values, name, refused):
+    panel.set_config(RunConfig(**values))
+    assert {value for value, offered, _ in items(combo_of(panel, name)) if not offered} == refused
+
+
+@pytest.mark.parametrize(
+    "name, value", [("posterior", "full-gaussian"), ("prior", "gaussian-mixture"), ("bound", "iwae")]
+)
+def test_free_bits_are_let_go_where_they_lose_their_meaning(panel, qtbot, name, value):
+    unfold(qtbot, panel, "model", "objective")
+    bits = panel.findChild(QDoubleSpinBox, "free_bits")
+    enter(qtbot, bits, "0.5")
+    assert panel.config().free_bits == 0.5
+    pick(qtbot, combo_of(panel, name), value)
+    assert panel.config().free_bits == 0.0
+    assert not bits.isEnabled()
+    with pytest.raises(ConfigError) as refused:
+        panel.config().with_changes(free_bits=0.5)
+    assert " ".join(bits.toolTip().split()) == str(refused.value)
+    qtbot.keyClick(combo_of(panel, name), Qt.Key.Key_Home)
+    assert bits.isEnabled()
+
+
+def test_an_autoencoder_takes_an_error_with_it_and_a_vae_a_density(panel, qtbot):
+    unfold(qtbot, panel, "model")
+    pick(qtbot, combo_of(panel, "likelihood"), "laplace")
+    pick(qtbot, combo_of(panel, "model"), "autoencoder")
+    assert panel.config().likelihood == SquaredErrorConfig()
+    pick(qtbot, combo_of(panel, "model"), "vae")
+    assert panel.config().likelihood == GaussianConfig()
+    pick(qtbot, combo_of(panel, "likelihood"), "bernoulli")
+    pick(qtbot, combo_of(panel, "model"), "autoencoder")
+    assert panel.config().likelihood == BernoulliConfig(), "that has a meaning for both, and stays"
+
+
+def test_an_autoencoder_greys_what_it_has_not(panel, qtbot):
+    moot = [
+        *(combo_of(panel, name) for name in ("posterior", "prior", "bound", "kl")),
+        *(panel.findChild(QSpinBox, name) for name in ("samples", "kl_cycles", "prior_components")),
+        *(panel.findChild(QDoubleSpinBox, name) for name in ("kl_warm_up", "free_bits", "beta_value")),
+        panel.findChild(QSlider, "beta_slider"),
+    ]
+    panel.set_config(RunConfig(prior=MixtureConfig(), kl_warm_up=0.5))
+    usual = {field: field.toolTip() for field in moot}
+    panel.set_config(RunConfig(model="autoencoder", prior=MixtureConfig(), kl_warm_up=0.5))
+    for field in moot:
+        assert not field.isEnabled(), field.objectName()
+        assert "auto-encoder" in field.toolTip(), field.objectName()
+    panel.set_running(True)
+    assert not panel.findChild(QSlider, "beta_slider").isEnabled()
+    panel.set_running(False)
+    for name in ("learning_rate", "weight_decay"):
+        assert panel.findChild(QDoubleSpinBox, name).isEnabled()
+    panel.set_config(RunConfig(prior=MixtureConfig(), kl_warm_up=0.5))
+    assert {field: field.toolTip() for field in moot} == usual
+
+
+@pytest.mark.parametrize(
+    "values, usable, of_no_use",
+    [
+        ({}, ["targets_combo", "kl_combo"], ["scale_combo", "scale_width", "prior_components", "kl_cycles"]),
+        ({"likelihood": GaussianConfig()}, ["scale_combo", "scale_width"], ["targets_combo"]),
+        ({"likelihood": LaplaceConfig()}, ["scale_combo", "scale_width"], ["targets_combo"]),
+        ({"prior": MixtureConfig()}, ["prior_components"], ["kl_combo", "free_bits"]),
+        ({"posterior": "laplace"}, ["free_bits"], ["kl_combo"]),
+        ({"kl_warm_up": 0.3}, ["kl_cycles"], []),
+        ({"bound": "iwae", "samples": 5}, ["samples"], ["kl_combo", "free_bits"]),
+        ({"network": ConvolutionalConfig()}, ["activation_combo"], ["network_widths"]),
+    ],
+)
+def test_fields_without_a_meaning_are_greyed(panel, values, usable, of_no_use):
+    panel.set_config(RunConfig(**values))
+    for names, expected in ((usable, True), (of_no_use, False)):
+        for name in names:
+            assert panel.findChild(QWidget, name).isEnabled() == expected, name
+
+
+def test_too_many_dims_for_a_full_covariance_are_a_sentence_and_leave_all_choices_open(panel, qtbot):
+    panel.set_config(RunConfig(posterior="full-gaussian", latent_dims=64))
+    enter(qtbot, panel.findChild(QSpinBox, "latent_dims"), "65")
+    with pytest.raises(ConfigError) as refused:
+        RunConfig(posterior="full-gaussian", latent_dims=64).with_changes(latent_dims=65)
+    assert text_of(panel, "setup_error") == str(refused.value)
+    assert all(offered for _, offered, _ in items(combo_of(panel, "prior"))), "it is not their fault"
+    pick(qtbot, combo_of(panel, "posterior"), "diagonal-gaussian")
+    assert text_of(panel, "setup_error") == ""
+    assert panel.config().latent_dims == 65
+
+
+def test_every_new_field_reaches_the_config(panel, qtbot):
+    unfold(qtbot, panel, "model", "objective", "optimisation")
+    pick(qtbot, combo_of(panel, "likelihood"), "gaussian")
+    pick(qtbot, combo_of(panel, "posterior"), "full-gaussian")
+    pick(qtbot, combo_of(panel, "prior"), "gaussian-mixture")
+    enter(qtbot, panel.findChild(QSpinBox, "prior_components"), "6")
+    pick(qtbot, combo_of(panel, "scale"), "per-pixel")
+    enter(qtbot, panel.findChild(QDoubleSpinBox, "scale_width"), "0.2")
+    enter(qtbot, panel.findChild(QLineEdit, "network_widths"), "40, 30")
+    pick(qtbot, combo_of(panel, "bound"), "iwae")
+    enter(qtbot, panel.findChild(QSpinBox, "samples"), "9")
+    enter(qtbot, panel.findChild(QDoubleSpinBox, "kl_warm_up"), "0.4")
+    enter(qtbot, panel.findChild(QSpinBox, "kl_cycles"), "3")
+    pick(qtbot, combo_of(panel, "schedule"), "burda")
+    enter(qtbot, panel.findChild(QDoubleSpinBox, "weight_decay"), "1e-4")
+    pick(qtbot, combo_of(panel, "initialisation"), "xavier")
+    assert panel.config() == RunConfig(
+        likelihood=GaussianConfig(scale="per-pixel", width=0.2),
+        posterior="full-gaussian",
+        prior=MixtureConfig(components=6),
+        network=MLPConfig(widths=(40, 30)),
+        bound="iwae",
+        samples=9,
+        kl_warm_up=0.4,
+        kl_cycles=3,
+        schedule="burda",
+        weight_decay=1e-4,
+        initialisation="xavier",
+    )
+
+
+def test_binarised_targets_and_kl_by_samples_reach_the_config(panel, qtbot):
+    unfold(qtbot, panel, "model", "objective")
+    pick(qtbot, combo_of(panel, "targets"), "binarised-fresh")
+    pick(qtbot, combo_of(panel, "kl"), "sampled")
+    enter(qtbot, panel.findChild(QDoubleSpinBox, "free_bits"), "0.25")
+    assert panel.config() == RunConfig(
+        likelihood=BernoulliConfig(targets="binarised-fresh"), kl="sampled", free_bits=0.25
+    )
+
+
+def test_the_headings_say_what_is_unusual_inside(panel):
+    def words(name):
+        return panel.findChild(QAbstractButton, f"{name}_section").accessibleName().partition(": ")[2]
+
+    assert [words(name) for name in ("model", "objective", "optimisation")] == ["", "", ""]
+    panel.set_config(PRESETS["burda-iwae-50"].config)
+    assert words("model") == "binarised freshly"
+    assert words("objective") == "IWAE, 50 samples"
+    assert words("optimisation") == "Burda's schedule, Xavier"
+    panel.set_config(PRESETS["autoencoder-2d"].config)
+    assert (words("model"), words("objective")) == ("auto-encoder", "")
+    panel.set_config(RunConfig(prior=MixtureConfig(), likelihood=GaussianConfig(), kl_warm_up=0.2, weight_decay=0.1))
+    assert words("model") == "mixture of 10, learned scale"
+    assert words("objective") == "KL by samples, KL warm-up"
+    assert words("optimisation") == "weight decay"
+
+
+def test_the_formula_follows_the_settings(panel, qtbot):
+    unfold(qtbot, panel, "objective")
+    assert text_of(panel, "objective_formula") == "−ELBO = E[−log p(x|z)] + KL(q‖p)"
+    pick(qtbot, combo_of(panel, "bound"), "iwae")
+    enter(qtbot, panel.findChild(QSpinBox, "samples"), "50")
+    assert text_of(panel, "objective_formula") == "loss = −log 1/50 Σ p(x,z)/q(z|x)"
+
+
+def test_sections_stay_as_they_are_when_a_preset_is_chosen(panel, qtbot):
+    unfold(qtbot, panel, "objective")
+    choose(qtbot, panel.findChild(QComboBox, "preset_combo"), 5)
+    assert panel.findChild(QSpinBox, "samples").isVisible()
+    assert not panel.findChild(QWidget, "model_combo").isVisible()

@@ -239,6 +239,17 @@ def test_turning_knobs_with_no_run_does_nothing(control, witness, qtbot):
     assert witness.states == ["running", "idle"]
 
 
+def test_a_collapse_is_noticed(control, witness, qtbot):
+    config = SHORT.with_changes(epochs=200, schedule="constant", warm_up=0.0, beta=0.0, learning_rate=5e-3)
+    control.start(config, 1)
+    until(qtbot, lambda: control.run.evaluated)
+    assert control.run.collapse is None, "with β = 0 every dimension is used"
+    control.turn_beta(100.0)
+    until(qtbot, lambda: control.run.collapse and control.run.collapse.total)
+    assert control.run.evaluated.evaluation.active_units == 0
+    end(control, witness, qtbot)
+
+
 def test_a_second_run_has_its_own_folder_and_versions(control, witness, runs, qtbot):
     control.start(SHORT, 1)
     until(qtbot, lambda: not control.going)

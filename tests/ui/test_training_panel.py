@@ -11,9 +11,10 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
+from vae_studio.core.config import GaussianConfig, RunConfig, SquaredErrorConfig
 from vae_studio.core.events import Evaluated, Evaluation, Progress, Started
 from vae_studio.ui import theme
 from vae_studio.ui.following_plot import FollowingPlot
@@ -48,6 +49,8 @@ def losses(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def progress(first: int, reconstruction: np.ndarray, kl: np.ndarray, kl_per_dim: np.ndarray | None = None) -> Progress:
     """Steps first+1, first+2, …"""
     last = first + len(kl)
+    with np.errstate(over="ignore", invalid="ignore"):
+        objective = reconstruction + kl
     return Progress(
         step=last,
         total_steps=100_000,
@@ -55,6 +58,7 @@ def progress(first: int, reconstruction: np.ndarray, kl: np.ndarray, kl_per_dim:
         steps=np.arange(first + 1, last + 1),
         reconstruction=reconstruction,
         kl=kl,
+        objective=objective,
         kl_per_dim=np.array([3.5, 3.4]) if kl_per_dim is None else kl_per_dim,
         learning_rate=1e-3,
         beta=1.0,
@@ -66,7 +70,7 @@ def progress(first: int, reconstruction: np.ndarray, kl: np.ndarray, kl_per_dim:
 def train(panel: TrainingPanel, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Feed `count` steps in pieces; epochs, reconstruction, kl."""
     reconstruction, kl = losses(count)
-    panel.begin(Started(100_000, STEPS_PER_EPOCH, 250, 1, "cpu", "float32"), 2)
+    panel.begin(Started(100_000, STEPS_PER_EPOCH, 250, 1, "cpu", "float32"), RunConfig())
     for start in range(0, count, 37):
         panel.append(progress(start, reconstruction[start : start + 37], kl[start : start + 37]))
     QApplication.processEvents()
@@ -74,7 +78,7 @@ def train(panel: TrainingPanel, count: int) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def evaluate(panel: TrainingPanel, step: int, neg_elbo: float) -> None:
-    evaluation = Evaluation(10_000, neg_elbo, neg_elbo - 7, 7.0, np.array([3.5, 3.5]), 2)
+    evaluation = Evaluation(10_000, neg_elbo, neg_elbo - 7, 7.0, np.array([3.5, 3.5]), np.ones(2, bool))
     panel.add_evaluation(Evaluated(step, step / STEPS_PER_EPOCH, evaluation))
 
 
@@ -169,7 +173,7 @@ def test_long_runs_are_drawn_with_few_points_and_all_extremes(panel: TrainingPan
     count = 30_000
     reconstruction, kl = losses(count)
     reconstruction[[12_345, 23_456]] = 400, 20
-    panel.begin(Started(count, STEPS_PER_EPOCH, 250, 1, "cpu", "float32"), 2)
+    panel.begin(Started(count, STEPS_PER_EPOCH, 250, 1, "cpu", "float32"), RunConfig())
     panel.append(progress(0, reconstruction, kl))
     _, y = drawn(panel.loss_plot, "reconstruction", "raw")
     assert len(y) <= 2 * panel.loss_plot.width()
@@ -419,7 +423,7 @@ def test_a_new_run_starts_with_nothing_of_the_old(panel: TrainingPanel) -> None:
     train(panel, 2400)
     evaluate(panel, 2400, 150.0)
     wheel(panel.loss_plot, 3)
-    panel.begin(Started(1000, 100, 250, 1, "cpu", "float32"), 5)
+    panel.begin(Started(1000, 100, 250, 1, "cpu", "float32"), RunConfig(latent_dims=5))
     assert len(panel.kl_bars.values) == 5
     assert not panel.fit_button.isEnabled()
     reconstruction, kl = losses(50)
@@ -445,11 +449,104 @@ def test_values_that_are_not_finite_do_no_harm(panel: TrainingPanel, bad: float)
 
 
 def test_progress_without_steps_is_fine(panel: TrainingPanel) -> None:
-    panel.begin(Started(100, 10, 250, 1, "cpu", "float32"), 2)
+    panel.begin(Started(100, 10, 250, 1, "cpu", "float32"), RunConfig())
     panel.append(progress(0, np.empty(0, np.float32), np.empty(0, np.float32)))
     evaluate(panel, 0, 544.0)
     panel.grab()
     assert np.isfinite(panel.loss_plot.box.viewRange()).all()
+
+
+def begin(panel: TrainingPanel, config: RunConfig) -> None:
+    panel.begin(Started(100_000, STEPS_PER_EPOCH, 250, 1, "cpu", "float32"), config)
+
+
+def words(panel: TrainingPanel) -> list[str]:
+    """All that can be read on labels and buttons."""
+    return [w.text() for kind in (QLabel, QAbstractButton) for w in panel.findChildren(kind) if w.isVisible()]
+
+
+def test_an_autoencoder_has_one_error_and_no_kl(panel: TrainingPanel) -> None:
+    config = RunConfig(model="autoencoder", likelihood=SquaredErrorConfig())
+    begin(panel, config)
+    reconstruction, kl = losses(300)
+    panel.append(progress(0, reconstruction, np.zeros_like(kl), np.zeros(2)))
+    evaluate(panel, 240, 40.0)
+    QApplication.processEvents()
+    assert drawn(panel.loss_plot, "train", "raw")[1].max() == reconstruction.max()
+    assert drawn(panel.loss_plot, "test", "line")[1].tolist() == [40.0]
+    for plot, name in ((panel.loss_plot, "reconstruction"), (panel.kl_plot, "kl")):
+        assert len(drawn(plot, name, "raw")[0]) == 0
+    assert len(panel.kl_bars.values) == 0
+    seen = words(panel)
+    assert "reconstruction error train" in seen
+    assert "reconstruction error test" in seen
+    assert sum("has no KL" in text for text in seen) == 2, "one in each place where a KL would be"
+    assert not any("ELBO" in text or "nats" in text for text in seen)
+    assert "squared error" in panel.loss_plot.left.label.toPlainText()
+    assert hover(panel.loss_plot, 1.0)[1].startswith("reconstruction error train")
+    panel.show_kl_per_dim(np.array([3.0, 2.0]))
+    assert sum("has no KL" in text for text in words(panel)) == 1, "a VAE was opened: it has bars, the run no KL"
+    begin(panel, RunConfig())
+    seen = words(panel)
+    assert {"−ELBO train", "−ELBO test", "reconstruction", "KL"} <= set(seen)
+    assert not any("has no KL" in text or "error" in text for text in seen)
+    assert "nats per image" in panel.loss_plot.left.label.toPlainText()
+
+
+def test_an_opened_autoencoder_has_no_bars(panel: TrainingPanel) -> None:
+    panel.show_kl_per_dim(None)
+    assert sum("has no KL" in text for text in words(panel)) == 1
+    panel.show_kl_per_dim(np.array([3.0, 2.0]))
+    assert not any("has no KL" in text for text in words(panel))
+
+
+def test_negative_nats_of_a_density_are_drawn_and_written(panel: TrainingPanel) -> None:
+    begin(panel, RunConfig(likelihood=GaussianConfig()))
+    epochs = np.arange(1, 1001) / STEPS_PER_EPOCH
+    reconstruction = (700 * np.exp(-4 * epochs) - 1100).astype(np.float32)
+    kl = np.full(1000, 30, np.float32)
+    panel.append(progress(0, reconstruction, kl))
+    QApplication.processEvents()
+    _, y = drawn(panel.loss_plot, "train", "raw")
+    assert y.min() == (reconstruction + kl).min()
+    low, high = panel.loss_plot.box.viewRange()[1]
+    assert low < -1100 < high, "the end of the run is in view"
+    axis = panel.loss_plot.left
+    labels = [s for step, values in axis.tickValues(low, high, 150) for s in axis.tickStrings(values, 1, step)]
+    assert any(label.startswith("−") for label in labels)
+    assert not any("-" in label for label in labels)
+    width = max(axis.fontMetrics.horizontalAdvance(label) if hasattr(axis, "fontMetrics") else 0 for label in labels)
+    assert width < axis.width()
+    assert hover(panel.loss_plot, 4.0)[1].startswith("−ELBO train −10")
+
+
+def test_a_density_has_no_logarithmic_axis_and_the_wish_for_one_is_kept(panel: TrainingPanel) -> None:
+    begin(panel, RunConfig())
+    press(panel, "training_log")
+    chip = panel.findChild(QAbstractButton, "training_log")
+    reconstruction, kl = losses(300)
+    begin(panel, RunConfig(likelihood=GaussianConfig()))
+    panel.append(progress(0, -reconstruction, kl))
+    press(panel, "training_log")
+    assert not chip.isEnabled()
+    assert "negative" in chip.toolTip()
+    _, y = drawn(panel.loss_plot, "train", "raw")
+    assert y.min() == (kl - reconstruction).min(), "values, not their logarithms"
+    begin(panel, RunConfig())
+    panel.append(progress(0, reconstruction, kl))
+    assert chip.isEnabled()
+    _, y = drawn(panel.loss_plot, "train", "raw")
+    assert y.max() == pytest.approx(np.log10((reconstruction + kl).max()))
+
+
+def test_a_kl_that_is_estimated_below_nought_is_seen(panel: TrainingPanel) -> None:
+    begin(panel, RunConfig(kl="sampled"))
+    reconstruction, kl = losses(100)
+    panel.append(progress(0, reconstruction, kl - 8, np.array([2.0, -0.5])))
+    QApplication.processEvents()
+    assert panel.kl_bars.box.viewRange()[1][0] < -0.5
+    assert panel.kl_plot.box.viewRange()[1][0] < (kl - 8).min() + 0.5
+    assert hover(panel.kl_bars, 1.0) == ["z₂ −0.500"]
 
 
 @pytest.mark.parametrize("chosen", [theme.DARK, theme.LIGHT])

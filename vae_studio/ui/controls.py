@@ -60,6 +60,16 @@ def file_stem(title: str) -> str:
     return re.sub(r"\W+", "-", title.lower()).strip("-")
 
 
+def duration(seconds: float) -> str:
+    """3 s, 2 min 5 s, 1 h 20 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
 class ValueSlider(QWidget):
     """A slider and a number field for one float; both show the value, either sets it; double-click resets.
 
@@ -86,7 +96,7 @@ class ValueSlider(QWidget):
         self._low, self._high, self._logarithmic, self._default = low, high, logarithmic, value
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, _TICKS)
-        self.field = _NumberField(logarithmic)
+        self.field = NumberField(logarithmic)
         self.field.setDecimals(6 if logarithmic else decimals)
         self.field.setRange(*(hard_range or (low, high)))
         self.field.setSingleStep((high - low) / 100)
@@ -150,7 +160,7 @@ class ValueSlider(QWidget):
             self.slider.setValue(round(min(max(fraction, 0.0), 1.0) * _TICKS))
 
 
-class _NumberField(QDoubleSpinBox):
+class NumberField(QDoubleSpinBox):
     """A number field that, if asked to, writes small numbers as people write rates: 1.5e-3."""
 
     def __init__(self, scientific: bool) -> None:

@@ -18,16 +18,22 @@ class LegendEntry(QAbstractButton):
     def __init__(self, curve: Curve, tooltip: str) -> None:
         super().__init__()
         self.curve = curve
-        self.setText(curve.title)
         self.setObjectName(f"legend_{curve.name}")
-        self.setAccessibleName(f"Show {curve.title}")
-        self.setToolTip(f"{tooltip} Press to hide or show.")
+        self.rename(curve.title, tooltip)
         self.setCheckable(True)
         self.setChecked(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._theme = DARK
         self._ring = False
+
+    def rename(self, title: str, tooltip: str) -> None:
+        """Give the curve another name, here and in the read-out."""
+        self.curve.title = title
+        self.setText(title)
+        self.setAccessibleName(f"Show {title}")
+        self.setToolTip(f"{tooltip} Press to hide or show.")
+        self.updateGeometry()
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme

@@ -48,6 +48,11 @@ class QuietAxis(pg.AxisItem):
         self.setTextPen(theme.muted)
         self.setLabel(self._title, **{"color": theme.muted, "font-size": "11px"})
 
+    def set_title(self, title: str) -> None:
+        """Give the axis another name."""
+        self._title = title
+        self.setLabel(title)
+
     def set_logarithmic(self, on: bool) -> None:
         self._logarithmic = on
         self.picture = None

@@ -26,6 +26,7 @@ from vae_studio.ui import theme as themes
 from vae_studio.ui.actions import Actions
 from vae_studio.ui.controls import file_stem, splitter
 from vae_studio.ui.decoder_panel import DecoderPanel
+from vae_studio.ui.evaluate_control import EvaluateControl
 from vae_studio.ui.export_control import ExportControl
 from vae_studio.ui.help_dialog import HelpDialog
 from vae_studio.ui.map_panel import MapPanel
@@ -40,7 +41,7 @@ from vae_studio.ui.training_control import Run, TrainingControl
 from vae_studio.ui.training_panel import TrainingPanel
 from vae_studio.ui.workers import Failure, Jobs, Renderer
 
-EXPLORE, RECONSTRUCT = 0, 1
+EXPLORE, RECONSTRUCT, EVALUATE = range(3)
 _HINT = "drag the ring or click to move the point · drag the map to pan · wheel to zoom"
 _CACHED_SECONDS = 2e-4  # a map drawn faster than this came from the cache and says nothing of the decoder
 
@@ -74,7 +75,11 @@ class MainWindow(QMainWindow):
         self.renderer = Renderer(tasks.Frames(), self)
         self.jobs = Jobs("jobs", self)
         self.export_jobs = Jobs("export jobs", self)  # a long export keeps no model from being opened
+        self.evaluation_jobs = Jobs("evaluation jobs", self)
+        self.evaluation = EvaluateControl(self.evaluation_jobs, self)
         self.export = ExportControl(self.export_jobs, self._settings, self)
+        self._workers = (self.renderer, self.jobs, self.export_jobs, self.evaluation_jobs)
+        self._pages = (self.map_panel, self.reconstruct, self.evaluation.panel)  # in the order of the views
         self._lay_out()
         self._connect()
         self._settings.restore(self, self._splitters, self.actions_.panels())
@@ -91,6 +96,7 @@ class MainWindow(QMainWindow):
         actions.quit.triggered.connect(self.close)
         actions.explore.triggered.connect(lambda: self._choose_view(EXPLORE))
         actions.reconstruct.triggered.connect(lambda: self._choose_view(RECONSTRUCT))
+        actions.evaluate.triggered.connect(lambda: self._choose_view(EVALUATE))
         actions.fit.triggered.connect(self.map_panel.map.fit)
         actions.theme.triggered.connect(self._toggle_theme)
         actions.system_theme.triggered.connect(self._follow_system)
@@ -125,6 +131,8 @@ class MainWindow(QMainWindow):
         self.decoder.point_changed.connect(self.session.move_point)
         self.decoder.random_requested.connect(self.session.random_point)
         self.decoder.reset_requested.connect(self.session.reset_point)
+        self.decoder.mean_requested.connect(self.session.show_mean)
+        self.decoder.sample_requested.connect(self.session.show_sample)
         self.reconstruct.request_changed.connect(self._show_visible)
 
         self.session.scene_changed.connect(self.renderer.submit)
@@ -134,6 +142,7 @@ class MainWindow(QMainWindow):
         self.training.said.connect(self._run_said)
         self.training.state_changed.connect(self._show_run_state)
         self.training.failed.connect(self.report)
+        self.evaluation.failed.connect(self.report)
         self.renderer.frame.connect(self._show_frame)
         self.renderer.failed.connect(self.report)
         QApplication.styleHints().colorSchemeChanged.connect(self._system_theme_changed)
@@ -147,9 +156,8 @@ class MainWindow(QMainWindow):
         model, self._first_model = self._first_model, None
         if model is None or not self.isVisible():
             return
-        self.renderer.start()
-        self.jobs.start()
-        self.export_jobs.start()
+        for worker in self._workers:
+            worker.start()
         self._open(model)
         self.jobs.submit(tasks.find_devices, self._show_devices, self.report)
         self.jobs.submit(tasks.warm_up, self.report, self.report)
@@ -193,27 +201,29 @@ class MainWindow(QMainWindow):
             return  # meanwhile another model was asked for, or a run began
         self.bar.show_model(name, opened.name)
         self.session.look_at(opened, self._new_version())
+        self.evaluation.look_at(opened)
         self.decoder.set_kl_per_dim(opened.card.get("kl_per_dim"))
         if not self.training.going:
             self._show_card(opened)
             self.setup.offer(opened.model.config)
         config, lineage = opened.model.config, self._lineage
         self.jobs.submit(
-            lambda: tasks.load_test_images(config.data, config.seed),
+            lambda: tasks.load_test_images(config, tuple(opened.model.image_shape)),
             lambda images: self._show_test_images(images, lineage),
             self.report,
         )
 
     def _show_card(self, opened: tasks.OpenedModel) -> None:
         """The figures of a model that is merely opened, where a run's would be."""
-        card, objective = opened.card, self.setup.objective
-        self.training_panel.show_kl_per_dim(np.asarray(card.get("kl_per_dim") or [], np.float32))
+        card, config, objective = opened.card, opened.model.config, self.setup.objective
+        vae = config.model == "vae"
+        self.training_panel.show_kl_per_dim(np.asarray(card.get("kl_per_dim") or [], np.float32) if vae else None)
         self.status.end_run(f"Exploring {opened.name} · {_HINT}")
         objective.clear_numbers()
         if card.get("neg_elbo") is not None:
-            beta = opened.model.config.beta
-            objective.show_numbers(card["reconstruction"], card["kl"], beta, "test", opened.name)
-            objective.show_active(card["active_units"], opened.model.latent_dims)
+            terms = card["reconstruction"], card["kl"]
+            objective.figures.show_numbers(config, *terms, beta=config.beta, which="test", model=opened.name)
+            objective.figures.show_active(card["active_units"], opened.model.latent_dims, vae=vae)
 
     def _new_version(self) -> Version:
         self._lineage += 1
@@ -223,6 +233,12 @@ class MainWindow(QMainWindow):
         dims = opened.model.latent_dims
         self.decoder.set_dims(dims)
         self.map_panel.set_dims(dims)
+        for panel in (self.decoder, self.map_panel, self.reconstruct):
+            panel.set_config(opened.model.config)
+        if not self.session.has_images:  # those of the model before do not fit
+            self.map_panel.set_class_names(())
+            self.reconstruct.clear()
+            self._show_visible()
         self.setWindowTitle(f"{opened.name} — VAE Studio")
         self.bar.set_can_export(True)
 
@@ -254,14 +270,13 @@ class MainWindow(QMainWindow):
     def _choose_view(self, index: int) -> None:
         self._centre.setCurrentIndex(index)
         self.bar.set_view(index)
-        (self.actions_.explore if index == EXPLORE else self.actions_.reconstruct).setChecked(True)
+        self.actions_.views()[index].setChecked(True)
         self._show_visible()
 
     def _show_visible(self, _: View | object = None) -> None:
-        if self._centre.currentIndex() == EXPLORE:
-            self.session.show_map(self.map_panel.map.view(), None)
-        else:
-            self.session.show_map(None, self.reconstruct.request())
+        index = self._centre.currentIndex()
+        view = self.map_panel.map.view() if index == EXPLORE else None
+        self.session.show_map(view, self.reconstruct.request() if index == RECONSTRUCT else None)
 
     def _show_point(self, scene: Scene) -> None:
         point, (across, up) = scene.point, scene.axes
@@ -275,7 +290,7 @@ class MainWindow(QMainWindow):
             return
         match frame:
             case PointFrame():
-                self.decoder.set_image(frame.image)
+                self.decoder.set_image(frame.image, sampled=frame.draw is not None)
             case MapFrame():
                 if frame.axes == scene.axes:
                     self.map_panel.map.set_map(frame)
@@ -312,15 +327,13 @@ class MainWindow(QMainWindow):
         if run.progress is not None:
             objective.clear_numbers()
             self._show_progress_numbers(run.progress)
-            self.training_panel.show_kl_per_dim(run.progress.kl_per_dim)
+            self.training_panel.show_kl_per_dim(run.progress.kl_per_dim if run.config.model == "vae" else None)
         if run.evaluated is not None:
-            figures = run.evaluated.evaluation
-            objective.show_active(figures.active_units, len(figures.kl_per_dim))
-            self.decoder.set_kl_per_dim(figures.kl_per_dim)
+            self._show_active(run.evaluated.evaluation)
+            self.decoder.set_kl_per_dim(run.evaluated.evaluation.kl_per_dim)
         if run.evaluation is not None:
-            figures = run.evaluation
-            objective.show_numbers(figures.reconstruction, figures.kl, run.beta, "test", run.title)
-            objective.show_active(figures.active_units, len(figures.kl_per_dim))
+            self._show_final_numbers(run.evaluation)
+            self._show_active(run.evaluation)
         if not run.going:
             self.status.end_run(f"Exploring {run.title}")
 
@@ -328,7 +341,7 @@ class MainWindow(QMainWindow):
         run = self.training.run
         match event:
             case events.Started():
-                self.training_panel.begin(event, run.config.latent_dims, run.preset_title)
+                self.training_panel.begin(event, run.config, run.preset_title)
                 self.status.show_device(event.device)
                 self.setup.objective.clear_numbers()
                 if event.batch_size < run.config.batch_size:
@@ -355,17 +368,41 @@ class MainWindow(QMainWindow):
 
     def _show_progress_numbers(self, progress: events.Progress) -> None:
         if len(progress.steps):
-            reconstruction, kl = float(progress.reconstruction.mean()), float(progress.kl.mean())
-            objective = self.setup.objective
-            objective.show_numbers(reconstruction, kl, progress.beta, "train", self.training.run.title)
+            run, objective = self.training.run, self.setup.objective
+            objective.figures.show_numbers(
+                run.config,
+                float(progress.reconstruction.mean()),
+                float(progress.kl.mean()),
+                beta=progress.beta,
+                which="train",
+                model=run.title,
+                objective=float(progress.objective.mean()),
+            )
             objective.show_in_force(progress.learning_rate, progress.beta)
 
     def _show_evaluation(self, evaluated: events.Evaluated) -> None:
         self.training_panel.add_evaluation(evaluated)
-        figures = evaluated.evaluation
-        self.setup.objective.show_active(figures.active_units, len(figures.kl_per_dim))
+        figures, run = evaluated.evaluation, self.training.run
+        self._show_active(figures)
+        if run.collapse and run.collapse.total and not run.warning:
+            run.warning = run.collapse.text
+            self.notice.show_notice(run.warning)
+        elif not run.collapse and self.notice.text() == run.warning:
+            self.notice.hide()
         if self._following:
             self.decoder.set_kl_per_dim(figures.kl_per_dim)
+
+    def _show_active(self, figures: events.Evaluation) -> None:
+        """Which dimensions of the run's model are active, and which died."""
+        run, shown = self.training.run, self.setup.objective.figures
+        shown.show_active(figures.active_units, len(figures.active), vae=run.config.model == "vae")
+        shown.show_collapse(run.collapse)
+
+    def _show_final_numbers(self, figures: events.Evaluation) -> None:
+        """The terms of the run's model over all test images."""
+        run, shown = self.training.run, self.setup.objective.figures
+        terms = figures.reconstruction, figures.kl
+        shown.show_numbers(run.config, *terms, beta=run.beta, which="test", model=run.title)
 
     def _show_snapshot(self) -> None:
         if self._following:
@@ -378,6 +415,7 @@ class MainWindow(QMainWindow):
         self.bar.show_model(RunBar.RUN, "")
         newly = scene is None or scene.version.lineage != run.lineage
         self.session.look_at(run.opened, run.version)
+        self.evaluation.look_at(run.opened, run.step if run.going else None)
         if newly:
             self._show_test_images(run.images, run.lineage)
             self._show_run_figures()
@@ -386,9 +424,7 @@ class MainWindow(QMainWindow):
         if finished.reason in ("not_finite", "out_of_memory"):
             self.notice.show_notice(finished.message)
         if finished.evaluation:
-            figures = finished.evaluation
-            run = self.training.run
-            self.setup.objective.show_numbers(figures.reconstruction, figures.kl, run.beta, "test", run.title)
+            self._show_final_numbers(finished.evaluation)
         self.status.end_run(finished.message.partition(":")[0])
 
     def _show_run_state(self, state: str) -> None:
@@ -406,6 +442,7 @@ class MainWindow(QMainWindow):
         if run.opened:
             self.bar.set_run(run.title)
         if self._following and run.opened:
+            self.evaluation.look_at(run.opened)
             return
         if self._following:  # the run failed before it had a model
             self._wanted = ""
@@ -442,7 +479,7 @@ class MainWindow(QMainWindow):
         self._theme = themes.resolve(choice)
         themes.apply(QApplication.instance(), self._theme)
         self.actions_.system_theme.setChecked(choice == "system")
-        for panel in (self.bar, self.map_panel, self.decoder, self.training_panel, self.reconstruct):
+        for panel in (self.bar, self.decoder, self.training_panel, *self._pages):
             panel.set_theme(self._theme)
 
     def _show_help(self) -> None:
@@ -464,18 +501,17 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """A training under way is stopped between two steps, and its model kept."""
         self.training.close()
-        workers = (self.renderer, self.jobs, self.export_jobs)
-        for worker in workers:
+        for worker in self._workers:
             worker.stop()
-        for worker in workers:
+        for worker in self._workers:
             worker.wait()
         self._settings.keep(self, self._splitters, self.actions_.panels())
         super().closeEvent(event)
 
     def _lay_out(self) -> None:
         self._centre = QStackedWidget()
-        self._centre.addWidget(self.map_panel)
-        self._centre.addWidget(self.reconstruct)
+        for page in self._pages:
+            self._centre.addWidget(page)
         middle = splitter(Qt.Orientation.Vertical, [(self._centre, 3), (self.training_panel, 1)], [540, 230])
         across = splitter(Qt.Orientation.Horizontal, [(self.setup, 0), (middle, 1), (self.decoder, 0)], [264, 856, 288])
         self._splitters = {"middle": middle, "across": across}

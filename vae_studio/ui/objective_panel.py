@@ -1,14 +1,16 @@
-"""The objective: β and the learning rate, which can be turned while training, and the loss with its two terms."""
+"""The objective: β and the learning rate, which can be turned while training, over the objective's figures."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QAbstractSpinBox, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
+from vae_studio.core.config import RunConfig
 from vae_studio.ui.controls import ValueSlider, label
+from vae_studio.ui.fields import show_tip, wrapped
+from vae_studio.ui.objective_figures import ObjectiveFigures
 
 _BETA_TIP = (
     "β, the weight of the KL term in what is optimised (no unit, 0 to 100). 1 gives the ELBO; more presses the "
@@ -18,16 +20,10 @@ _RATE_TIP = (
     "Learning rate per step at the peak of the schedule (no unit). Turned while training, it scales the rest of the "
     "schedule. Double-click the slider for the rate of the settings."
 )
-_BINARISATION_TIP = (
-    "The pixels are grey but the likelihood is Bernoulli. −log p(x|z) is linear in x, so this number bounds the mean "
-    "−log-likelihood of images binarised at random with the grey value as probability."
-)
 
 
 class ObjectivePanel(QWidget):
-    """β, the rate and the loss in nats per image: −ELBO = reconstruction + KL, whatever β is.
-
-    What is optimised when β ≠ 1, reconstruction + β · KL, stands on a line of its own.
+    """Sliders of β and the rate; below them `figures`, an ObjectiveFigures.
 
     Signals, only when the user turns a control: `beta_changed(float)`, `rate_changed(float)`.
     """
@@ -47,12 +43,18 @@ class ObjectivePanel(QWidget):
             decimals=3,
             hard_range=(0.0, 100.0),
             name="β, weight of the KL term",
-            tooltip=_BETA_TIP,
+            tooltip=wrapped(_BETA_TIP),
         )
         self.beta_slider.slider.setObjectName("beta_slider")
         self.beta_slider.field.setObjectName("beta_value")
         self.rate_slider = ValueSlider(
-            1e-5, 1e-1, self._rate, logarithmic=True, hard_range=(1e-7, 1.0), name="Learning rate", tooltip=_RATE_TIP
+            1e-5,
+            1e-1,
+            self._rate,
+            logarithmic=True,
+            hard_range=(1e-7, 1.0),
+            name="Learning rate",
+            tooltip=wrapped(_RATE_TIP),
         )
         self.rate_slider.slider.setObjectName("learning_rate_slider")
         self.rate_slider.field.setObjectName("learning_rate")
@@ -67,26 +69,7 @@ class ObjectivePanel(QWidget):
         self._rate_now.setObjectName("rate_in_force")
         self._rate_now.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._rate_now.setToolTip("The learning rate of the last step: the peak rate times the schedule.")
-        self._total = label("", "number")
-        self._total.setObjectName("neg_elbo")
-        self._total.setToolTip("−ELBO = reconstruction + KL, in nats per image: an upper bound on −log p(x).")
-        self._terms = QLabel()
-        self._terms.setObjectName("elbo_terms")
-        self._terms.setToolTip("Reconstruction term and KL term, in nats per image.")
-        self._optimised = label("", "faint")
-        self._optimised.setObjectName("optimised_objective")
-        self._optimised.setToolTip("What training minimises when β ≠ 1, in nats per image. It is no bound for β < 1.")
-        self._note = label("", "faint")
-        self._note.setObjectName("binarisation_note")
-        self._note.setToolTip(_BINARISATION_TIP)
-        self._active = label("", "muted")
-        self._active.setObjectName("active_units")
-        self._active.setToolTip(
-            "A latent dimension is active when the variance of its posterior mean over the test images exceeds 0.01 "
-            "(Burda et al. 2016)."
-        )
-        for wrapped in (self._optimised, self._note, self._active):
-            wrapped.setWordWrap(True)
+        self.figures = ObjectiveFigures(RunConfig())
         self._lay_out()
         self.clear_numbers()
 
@@ -103,22 +86,13 @@ class ObjectivePanel(QWidget):
         for row, (text, slider) in enumerate((("β", self.beta_slider), ("rate", self.rate_slider))):
             controls.addWidget(label(text, "muted"), row, 0)
             controls.addWidget(slider, row, 1)
-        numbers = QHBoxLayout()
-        numbers.setSpacing(6)
-        numbers.addWidget(self._total, 0, Qt.AlignmentFlag.AlignBaseline)
-        numbers.addWidget(self._terms, 1, Qt.AlignmentFlag.AlignBaseline)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(heading)
         layout.addLayout(controls)
         layout.addSpacing(4)
-        layout.addWidget(label("−ELBO = E[−log p(x|z)] + KL(q‖p)", "muted"))
-        layout.addLayout(numbers)
-        layout.addWidget(self._optimised)
-        layout.addWidget(self._note)
-        layout.addStretch(1)
-        layout.addWidget(self._active)
+        layout.addWidget(self.figures, 1)
 
     def beta(self) -> float:
         """β as it is set, a number just typed included."""
@@ -138,53 +112,27 @@ class ObjectivePanel(QWidget):
             slider.set_value(value)
             slider.field.lineEdit().setModified(False)
 
-    def show_numbers(
-        self, reconstruction: float, kl: float, beta: float, which: Literal["train", "test"], model: str
-    ) -> None:
-        """The mean terms over train or test images, in nats per image, the β in force, and whose they are."""
-        images = {"train": "training", "test": "test"}[which]
-        self._note.setText(f"{model}, per {images} image, expected over binarisations")
-        self._note.show()
-        if not (math.isfinite(reconstruction) and math.isfinite(kl)):
-            self._total.setText("—")
-            self._terms.setText("not a finite number")
-            self._optimised.hide()
-            return
-        self._total.setText(f"{reconstruction + kl:.1f}")
-        self._terms.setText(f"= {reconstruction:.1f} + {kl:.1f} nats")
-        objective = reconstruction + beta * kl
-        self._optimised.setText(f"optimised: {reconstruction:.1f} + {beta:.3g} · {kl:.1f} = {objective:.1f}")
-        self._optimised.setVisible(beta != 1.0)
+    def set_beta_reason(self, reason: str) -> None:
+        """Why β cannot be turned, or nothing where it can."""
+        for part in (self.beta_slider.slider, self.beta_slider.field):
+            part.setEnabled(not reason)
+            show_tip(part, reason or _BETA_TIP)
 
     def clear_numbers(self) -> None:
         """Forget the loss, the rate in force and the count of active dimensions."""
-        self._total.setText("—")
-        self._terms.setText("nats per image")
-        for shown in (self._optimised, self._note, self._rate_now, self._active):
-            shown.hide()
+        self._rate_now.hide()
         self._hint.show()
+        self.figures.clear()
 
     def show_in_force(self, rate: float, beta: float) -> None:
         """The learning rate of the last step, and its β where a warm-up makes it another than the one set."""
-        warming_up = not math.isclose(beta, self._beta, rel_tol=1e-3)
+        has_beta = self.beta_slider.slider.isEnabled()
+        warming_up = has_beta and not math.isclose(beta, self._beta, rel_tol=1e-3)
         mantissa, exponent = (f"{rate:.1e}" if warming_up else f"{rate:.2e}").split("e")
         short = f"{mantissa}e{int(exponent)}"
         self._rate_now.setText(f"β {beta:.2g}, rate {short} now" if warming_up else f"rate now {short}")
         self._hint.hide()
         self._rate_now.show()
-
-    def show_active(self, active: int, total: int) -> None:
-        """How many of the latent dimensions are active."""
-        if active == 0:
-            words = "No latent dimension is active."
-        elif active == total:
-            words = {1: "The latent dimension is active.", 2: "Both latent dimensions are active."}.get(
-                total, f"All {total} latent dimensions are active."
-            )
-        else:
-            words = f"{active} of {total} latent dimensions {'is' if active == 1 else 'are'} active."
-        self._active.setText(words)
-        self._active.show()
 
     def _beta_turned(self, beta: float) -> None:
         self._beta = beta

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QStatusBar, QWidget
 
 from vae_studio.core.events import Progress
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import duration, label
 
 
 class RunStatus(QStatusBar):
@@ -79,13 +79,3 @@ class RunStatus(QStatusBar):
     def show_saved(self, text: str, tooltip: str) -> None:
         self._saved.setText(text)
         self._saved.setToolTip(tooltip)
-
-
-def duration(seconds: float) -> str:
-    """3 s, 2 min 5 s, 1 h 20 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -172,8 +172,9 @@ def palette(theme: Theme) -> QPalette:
 
 
 # Everything sits on a 4 px grid. Looks are chosen by dynamic property, never by subclass:
-#   panel=true   a rounded card          role=title|muted|faint|number   kinds of label
+#   panel=true   a rounded card          role=title|muted|faint|number|error|warning   kinds of label
 #   kind=primary|chip|ghost              kinds of button (a chip is checkable: blue when on)
+#   form=true    a combo box in a form, whose arrow takes no room from its text
 _STYLE = Template("""
 QWidget { color: $text; font-size: 12px; }
 QMainWindow, QDialog { background: $window; }
@@ -184,6 +185,7 @@ QLabel[role="muted"] { color: $muted; }
 QLabel[role="faint"] { color: $faint; font-size: 11px; }
 QLabel[role="number"] { font-size: 18px; font-weight: 600; }
 QLabel[role="error"] { color: $danger; }
+QLabel[role="warning"] { color: $test; }
 
 QPushButton, QToolButton {
     background: $field; border: 1px solid $border; border-radius: 6px; padding: 4px 10px; min-height: 18px;
@@ -209,6 +211,8 @@ QComboBox:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QLineEdit:disabl
     color: $faint; background: $panel;
 }
 QComboBox { combobox-popup: 0; }
+QComboBox[form="true"] { padding-right: 0; }
+QComboBox QAbstractItemView::item:disabled { color: $faint; }
 QComboBox::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow { image: url("$icons/chevron-$name.svg"); width: 12px; height: 12px; }
 QSpinBox, QDoubleSpinBox { max-height: 18px; }
@@ -251,6 +255,7 @@ QScrollBar::handle:hover { background: $faint; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QCheckBox, QRadioButton { background: transparent; spacing: 6px; }
+QCheckBox:disabled, QRadioButton:disabled { color: $faint; }
 QCheckBox::indicator, QRadioButton::indicator {
     width: 14px; height: 14px; background: $field; border: 1px solid $faint; border-radius: 4px;
 }

@@ -10,8 +10,10 @@ from PySide6.QtCore import QObject, Signal
 
 from vae_studio import paths, tasks
 from vae_studio.core import events
-from vae_studio.core.config import PRESETS, RunConfig
+from vae_studio.core.config import RunConfig
+from vae_studio.core.presets import PRESETS
 from vae_studio.core.scene import TestImages, Version
+from vae_studio.ui.collapse import Collapse, CollapseWatch
 from vae_studio.ui.workers import Trainer
 
 
@@ -19,8 +21,9 @@ from vae_studio.ui.workers import Trainer
 class Run:
     """One training: its settings, its thread and mailbox, and what came out of it so far.
 
-    `lineage` and `number` version its models; `opened` is the newest, None before the first; `progress` and
-    `evaluated` are its newest figures, `evaluation` those over all test images at its end.
+    `lineage` and `number` version its models; `opened` is the newest, of `step`, None before the first; `progress` and
+    `evaluated` are its newest figures, `evaluation` those over all test images at its end. `collapse` says which
+    latent dimensions died; `warning` is what the user was told when all had.
     """
 
     config: RunConfig
@@ -29,11 +32,15 @@ class Run:
     trainer: Trainer
     lineage: int
     number: int = 0
+    step: int = 0
     opened: tasks.OpenedModel | None = None
     images: TestImages | None = None
     progress: events.Progress | None = None
     evaluated: events.Evaluated | None = None
     evaluation: events.Evaluation | None = None
+    watch: CollapseWatch | None = None
+    collapse: Collapse | None = None
+    warning: str = ""
     going: bool = True
     ending: bool = False
 
@@ -124,14 +131,17 @@ class TrainingControl(QObject):
         match event:
             case TestImages():
                 run.images = event
+            case events.Started():
+                run.watch = CollapseWatch(run.config, event.total_steps)
             case events.Progress() if len(event.steps):
                 run.progress = event
             case events.Evaluated():
                 run.evaluated = event
+                run.collapse = run.watch.look(event)
             case events.Snapshot() | events.Finished():
                 if isinstance(event, events.Finished):
                     run.evaluation = event.evaluation
-                run.number += 1
+                run.number, run.step = run.number + 1, event.step
                 run.opened = tasks.OpenedModel(event.model, {}, run.title, run.folder / paths.MODEL_FILE, "")
             case events.Saved():
                 run.opened = replace(run.opened, card=event.card, path=event.path, sha256=event.sha256)

@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
+from vae_studio.core.config import RunConfig
 from vae_studio.core.events import Evaluated, Progress, Started
 from vae_studio.ui.controls import chip, label
 from vae_studio.ui.curve_legend import LegendEntry
@@ -16,13 +17,16 @@ from vae_studio.ui.kl_bars import KLBars
 from vae_studio.ui.theme import DARK, Theme
 
 _INVITATION = "Press Train to see the curves move."
+_NO_KL = "an auto-encoder\nhas no KL"
+_POSITIVE = ("bernoulli", "squared-error")  # likelihoods of which −log p(x|z), or the error, cannot be negative
 _SMOOTHED_EPOCHS = 1 / 12  # the moving average looks back over about this much of an epoch,
 _SMOOTHED_STEPS = (5, 100)  # but over this many steps at least and at most
 
 
 class TrainingPanel(QFrame):
     """Curves of the run under way, in nats per image over epochs: −ELBO train and test, reconstruction, KL, KL by
-    dimension. Values in through `begin`, `append`, `add_evaluation` and `show_kl_per_dim`; sends no signals.
+    dimension; of an auto-encoder its reconstruction error. Values in through `begin`, `append`, `add_evaluation` and
+    `show_kl_per_dim`; sends no signals.
     """
 
     def __init__(self) -> None:
@@ -30,8 +34,9 @@ class TrainingPanel(QFrame):
         self.setProperty("panel", True)
         self.setObjectName("training_panel")
         self._steps_per_epoch = 1
-        self._train = Curve("train", "−ELBO train", "train")
-        self._test = Curve("test", "−ELBO test", "test", dots=True)
+        self._vae = True
+        self._train = Curve("train", "", "train")
+        self._test = Curve("test", "", "test", dots=True)
         self._reconstruction = Curve("reconstruction", "reconstruction", "reconstruction", raw_strength=0.22)
         self._kl = Curve("kl", "KL", "kl")
         self.loss_plot = CurvePlot(
@@ -41,13 +46,18 @@ class TrainingPanel(QFrame):
         self.kl_bars = KLBars()
         self._plots = (self.loss_plot, self.kl_plot, self.kl_bars)
         self._invitation = QLabel(_INVITATION)
+        self._no_kl, self._no_bars = QLabel(_NO_KL), QLabel(_NO_KL)
         self._build()
+        self._name_curves(RunConfig())
         self.set_theme(DARK)
 
-    def begin(self, started: Started, latent_dims: int, name: str = "") -> None:
-        """Clear everything for a run of this name with this many latent dimensions."""
+    def begin(self, started: Started, config: RunConfig, name: str = "") -> None:
+        """Clear everything for a run of this name with these settings."""
         self._steps_per_epoch = max(started.steps_per_epoch, 1)
-        self._reset(np.zeros(latent_dims))
+        self._vae = config.model == "vae"
+        self._name_curves(config)
+        self._reset()
+        self.show_kl_per_dim(np.zeros(config.latent_dims) if self._vae else None)
         self._invitation.hide()
         self._title.setText(f"Training · {name}" if name else "Training")
         self._make_room()
@@ -58,12 +68,13 @@ class TrainingPanel(QFrame):
         reconstruction, kl = progress.reconstruction, progress.kl
         with np.errstate(invalid="ignore", over="ignore"):
             self._train.series.append(epochs, reconstruction + kl)
-        self._reconstruction.series.append(epochs, reconstruction)
-        self._kl.series.append(epochs, kl)
         self._invitation.hide()
+        if self._vae:
+            self._reconstruction.series.append(epochs, reconstruction)
+            self._kl.series.append(epochs, kl)
+            self.kl_plot.refresh()
+            self.show_kl_per_dim(progress.kl_per_dim)
         self.loss_plot.refresh()
-        self.kl_plot.refresh()
-        self.kl_bars.show_values(progress.kl_per_dim)
 
     def add_evaluation(self, evaluated: Evaluated) -> None:
         """Add a point to the test curve."""
@@ -72,14 +83,20 @@ class TrainingPanel(QFrame):
         )
         self.loss_plot.refresh()
 
-    def show_kl_per_dim(self, values: np.ndarray) -> None:
-        """Show the KL of each latent dimension (latent_dims,), in nats, of a model that is opened or evaluated."""
-        self.kl_bars.show_values(values)
+    def show_kl_per_dim(self, values: np.ndarray | None) -> None:
+        """Show the KL of each latent dimension (latent_dims,), in nats, of a run or of a model that is opened.
+
+        None: it is an auto-encoder's, which has none.
+        """
+        self.kl_bars.show_values(np.empty(0) if values is None else values)
+        self._no_bars.setVisible(values is None)
 
     def set_theme(self, theme: Theme) -> None:
         for part in (*self._plots, *self._legend):
             part.set_theme(theme)
         self._invitation.setStyleSheet(f"color: {theme.muted}; font-size: 13px;")
+        for words in (self._no_kl, self._no_bars):
+            words.setStyleSheet(f"color: {theme.muted};")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -88,11 +105,36 @@ class TrainingPanel(QFrame):
     def _make_room(self) -> None:
         self._title.setVisible(self.minimumSizeHint().width() + self._title.sizeHint().width() <= self.width())
 
-    def _reset(self, kl_per_dim: np.ndarray) -> None:
+    def _name_curves(self, config: RunConfig) -> None:
+        """Call the curves what they are for this config, and offer a logarithm where there is one."""
+        if config.model == "vae":
+            name, meaning = "−ELBO", "Negative evidence lower bound"
+        else:
+            name, meaning = "reconstruction error", "Reconstruction error"
+        unit = "squared error" if config.likelihood.kind == "squared-error" else "nats per image"
+        train, test, *others = self._legend
+        train.rename(f"{name} train", f"{meaning} on the training batches: {config.unit}.")
+        test.rename(f"{name} test", f"{meaning} on the test images: {config.unit}.")
+        for entry in others:  # an auto-encoder's error is all there is
+            entry.setVisible(config.model == "vae")
+        self._no_kl.setVisible(config.model != "vae")
+        self.loss_plot.left.set_title(unit)
+        positive = config.likelihood.kind in _POSITIVE
+        self.log_chip.setEnabled(positive)
+        self.log_chip.setToolTip(
+            f"Logarithmic axis for the losses ({unit})"
+            if positive
+            else "No logarithmic axis: the nats of a density may be negative"
+        )
+        self._set_log()
+
+    def _set_log(self) -> None:
+        self.loss_plot.set_log(self.log_chip.isChecked() and self.log_chip.isEnabled())
+
+    def _reset(self) -> None:
         steps = float(np.clip(_SMOOTHED_EPOCHS * self._steps_per_epoch, *_SMOOTHED_STEPS))
         for curve in (self._train, self._test, self._reconstruction, self._kl):
             curve.series = Series(decay=1.0 - 1.0 / steps)
-        self.kl_bars.show_values(kl_per_dim)
         for plot in self._plots:
             plot.fit()
 
@@ -101,12 +143,12 @@ class TrainingPanel(QFrame):
         # The legend matters more than the title where both do not fit.
         self._title.setMinimumWidth(1)
         self._legend = (
-            LegendEntry(self._train, "Negative evidence lower bound on the training batches, in nats per image."),
-            LegendEntry(self._test, "Negative evidence lower bound on the test images, in nats per image."),
+            LegendEntry(self._train, ""),
+            LegendEntry(self._test, ""),
             LegendEntry(self._reconstruction, "Reconstruction term on the training batches, in nats per image."),
             LegendEntry(self._kl, "KL from the posterior to the prior on the training batches, in nats per image."),
         )
-        self.log_chip = chip("log", "Logarithmic axis for the losses (nats per image)", checked=False)
+        self.log_chip = chip("log", "", checked=False)
         self.smooth_chip = chip("smooth", "Moving average over about a twelfth of an epoch, raw values faint behind it")
         self.fit_button = QPushButton("Fit")
         self.fit_button.setProperty("kind", "chip")
@@ -133,15 +175,18 @@ class TrainingPanel(QFrame):
             plots.addWidget(plot, 0, column)
             plots.setColumnStretch(column, share)
             plot.zoomed.connect(self._zoom_changed)
-        self._invitation.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._invitation.setContentsMargins(52, 0, 0, 36)
-        plots.addWidget(self._invitation, 0, 0, Qt.AlignmentFlag.AlignCenter)
+        for column, words in enumerate((self._invitation, self._no_kl, self._no_bars)):
+            words.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+            words.setContentsMargins(52, 0, 0, 36)
+            words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            words.setVisible(column == 0)
+            plots.addWidget(words, 0, column, *([Qt.AlignmentFlag.AlignCenter] if column == 0 else []))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 4)
         layout.setSpacing(4)
         layout.addLayout(header)
         layout.addLayout(plots, 1)
-        self.log_chip.toggled.connect(self.loss_plot.set_log)
+        self.log_chip.toggled.connect(self._set_log)
         self.smooth_chip.toggled.connect(self.loss_plot.set_smooth)
         self.smooth_chip.toggled.connect(self.kl_plot.set_smooth)
         self.fit_button.clicked.connect(self._fit)
