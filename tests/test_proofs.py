@@ -96,9 +96,8 @@ def linear(dims: int, posterior: str, *, turned: bool = False, images: int = 100
     variance = pca.noise_variance_
     weight = torch.from_numpy(pca.components_.T * np.sqrt(pca.explained_variance_ - variance))
     if turned:
-        weight = (
-            weight @ torch.linalg.qr(torch.randn(dims, dims, generator=torch.Generator().manual_seed(4)).double()).Q
-        )
+        drawn = torch.randn(dims, dims, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+        weight = weight @ torch.linalg.qr(drawn).Q
     likelihood = GaussianConfig(scale="fixed", width=math.sqrt(variance), mean="linear")
     network = MLPConfig(widths=())
     config = RunConfig(network=network, latent_dims=dims, posterior=posterior, likelihood=likelihood)
@@ -222,7 +221,8 @@ def test_training_a_linear_vae_finds_what_pca_finds(scale: str) -> None:
         network=MLPConfig(widths=()),
         likelihood=GaussianConfig(scale=scale, width=width, mean="linear"),
         output_bias="data-mean",
-        learning_rate=0.07,
+        samples=5,
+        learning_rate=0.15,
         batch_size=100,
         epochs=25,
         device="cpu",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -76,15 +76,17 @@ def iwae_table(
             commands=commands,
         )
         measured: list[RowMeasured] = []
-        with stop_on_interrupt(commands):
-            status = _follow_table(work, measured, as_json=as_json)
+        status = _follow_table(work, measured, commands, as_json=as_json)
         if not as_json:
             _print_table(measured)
     raise typer.Exit(status)
 
 
-def _follow_table(work: Iterator[Any], measured: list[RowMeasured], *, as_json: bool) -> int:
-    """Say what goes on, gather the rows, and return the exit status."""
+def _follow_table(work: Iterator[Any], measured: list[RowMeasured], commands: Any, *, as_json: bool) -> int:
+    """Say what goes on, gather the rows, and return the exit status.
+
+    Ctrl-C stops a training, whose model is kept, and interrupts everything else at once.
+    """
     status, row = 0, ""
     bar = Progress(
         TextColumn("{task.description}"),
@@ -94,16 +96,19 @@ def _follow_table(work: Iterator[Any], measured: list[RowMeasured], *, as_json: 
         console=errors,
         disable=as_json or not errors.is_terminal,
     )
-    with nullcontext() if bar.disable else bar:
+    with nullcontext() if bar.disable else bar, ExitStack() as training:
         task = bar.add_task("", total=1.0)
         for item in work:
             match item:
+                case events.Started():
+                    training.enter_context(stop_on_interrupt(commands))
                 case RowBegun():
                     row = item.row
                     errors.print(f"{row}: " + ("found, not trained again" if item.found else "training"))
                 case events.Progress():
                     bar.update(task, description=f"{row} training", total=item.total_steps, completed=item.step)
                 case events.Finished():
+                    training.close()
                     status = exit_status(item)
                     errors.print(f"{row}: {item.message}")
                 case float():

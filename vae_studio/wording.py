@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -123,8 +124,8 @@ def _kl_per_dim(evaluation: events.Evaluation) -> str:
 
 def _information(found: Information) -> list[str]:
     lines = [
-        f"KL = mutual information {found.mutual_information:.2f} ± {found.mutual_information_se:.2f} + KL of the "
-        f"aggregate posterior from the prior {found.aggregate_kl:.2f} ± {found.aggregate_kl_se:.2f} "
+        f"KL = mutual information {found.mutual_information:.2f}{_error(found.mutual_information_se)} + KL of the "
+        f"aggregate posterior from the prior {found.aggregate_kl:.2f}{_error(found.aggregate_kl_se)} "
         f"(mixture of {found.images:,} posteriors, {found.samples:,} draws)"
     ]
     if found.at_its_limit:
@@ -142,11 +143,16 @@ def _likelihood(found: LogLikelihood, config: RunConfig) -> list[str]:
         f"{'−ELBO' if bound.samples == 1 else f'−IWAE-{bound.samples}'} {bound.value:.2f}" for bound in found.bounds
     )
     return [
-        f"−log p(x) {found.nll:.2f} ± {found.nll_se:.2f} nats by importance sampling, {found.samples:,} samples for "
+        f"−log p(x) {found.nll:.2f}{_error(found.nll_se)} nats by importance sampling, {found.samples:,} samples for "
         f"each of {images} {binarised}images",
         f"effective sample size {found.ess:,.0f}, lowest {found.ess_lowest:,.1f}",
         f"bounds on the same images: {bounds}",
     ]
+
+
+def _error(value: float) -> str:
+    """A standard error, where there is one."""
+    return f" ± {value:.2f}" if math.isfinite(value) else ""
 
 
 def _naive(found: Naive) -> list[str]:
