@@ -9,7 +9,7 @@ LOWEST := .venv-lowest
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test test-all test-lowest lint format lock clean
+.PHONY: help run test test-all test-lowest bench lint format lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ test-all: lint $(VENV)/installed-tests ## lint, then all tests, the slow ones to
 
 test-lowest: $(LOWEST)/installed-tests ## the tests with the lowest versions that pyproject.toml allows
 	$(LOWEST)/bin/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/installed-tests ## measure speed here, twenty minutes on two idle cores; ARGS=--quick for two
+	$(VENV)/bin/python -m vae_studio bench --out build/bench.json $(ARGS)
 
 lint: $(VENV)/installed-tests ## check style and formatting
 	$(VENV)/bin/ruff check .
