@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,50 @@ def test_ctrl_c_stops_training_and_keeps_the_model(tmp_path: Path) -> None:
     assert (loaded.card["ended"], loaded.card["steps"]) == ("stopped", lines[-2]["step"])
 
 
+def test_a_pace_shows_every_step_and_changes_no_figure(
+    trained: tuple[subprocess.CompletedProcess[str], Path], tmp_path: Path
+) -> None:
+    done = process(f"train {SMALL} --epochs 3 --seed 4 --pace 20 --out run --json", tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = json_lines(done.stdout)
+    progress = [line for line in lines if line["event"] == "progress"]
+    assert [line["step"] for line in progress] == list(range(1, 34))
+    assert all(line["steps_per_second"] <= 20 for line in progress)
+    flat_out = json_lines(trained[0].stdout)
+    assert progress[-1]["step"] == next(line["step"] for line in flat_out if line["event"] == "finished")
+    finished = next(line for line in lines if line["event"] == "finished")
+    assert finished["neg_elbo"] == next(line["neg_elbo"] for line in flat_out if line["event"] == "finished")
+    model, swift = (load_model(folder / "model.safetensors") for folder in (tmp_path / "run", trained[1]))
+    assert (model.card["changes"], swift.card["changes"]) == ([{"step": 0, "pace": 20}], [])
+    for name, weights in swift.model.state_dict().items():
+        assert torch.equal(model.model.state_dict()[name], weights)
+
+
+@posix
+def test_ctrl_c_stops_a_training_that_waits_for_its_turn(tmp_path: Path) -> None:
+    with started(f"train {SMALL} --pace 1 --out run --json", tmp_path) as running:
+        while json.loads(running.stdout.readline())["event"] != "progress":
+            pass
+        time.sleep(0.1)
+        asked = time.perf_counter()
+        running.send_signal(signal.SIGINT)
+        event = ""
+        while event != "finished":
+            line = json.loads(running.stdout.readline())
+            event = line["event"]
+        assert time.perf_counter() - asked < 0.6
+        running.communicate(timeout=60)
+    assert (running.returncode, line["reason"], line["step"]) == (130, "stopped", 1)
+
+
+@pytest.mark.parametrize("pace", ["0", "1001", "-3", "nan", "fast"])
+def test_a_pace_that_is_none_is_refused(here: Path, pace: str) -> None:
+    result = run(f"train {SMALL} --pace {pace}")
+    assert result.exit_code == 2
+    assert "--pace" in result.stderr
+    assert not (here / "data").exists()
+
+
 def test_a_folder_that_cannot_be_is_said_before_training(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (here / "file").write_text("old")
 
@@ -214,7 +259,11 @@ def test_evaluate_of_the_models_own_images_in_words(here: Path) -> None:
     again = "evaluate ones.safetensors --seed 1 --samples 20 --images 30"
     said = run(again).stdout
     assert said.startswith("ones.safetensors on 1,135 test images: −ELBO ")
-    for words in ("mutual information", "20 samples for each of 30 random binarised images", "effective sample size"):
+    for words in (
+        "mutual information",
+        "20 samples of q(z|x) for each of 30 random binarised images, and 400 of the prior",
+        "effective sample size",
+    ):
         assert words in said
     assert run(again).stdout == said
 
@@ -262,8 +311,9 @@ def test_any_setting_can_be_given_to_a_training(here: Path) -> None:
     ("setting", "words"),
     [
         ("bound", "A setting is written name=value"),
-        ("colour=red", "There is no setting “colour”."),
-        ("likelihood.colour=red", "There is no setting “likelihood colour”."),
+        ("colour=red", "There is no setting “colour”. `vae-studio settings` lists them all."),
+        ("latent-dims=3", "There is no setting “latent-dims”. Did you mean “latent_dims”?"),
+        ("likelihood.scale=fixed", "The bernoulli likelihood has no setting “scale”."),
         ("seed.more=1", "There is no setting “seed.more”."),
         ("likelihood=gausian", "Likelihood needs as its kind one of bernoulli,"),
         ("samples=0", "Samples should be greater than or equal to 1 (it was 0)."),
@@ -340,3 +390,32 @@ def test_the_version_is_that_of_the_package(here: Path) -> None:
     result = run("--version")
     assert result.exit_code == 0
     assert result.stdout == f"vae-studio {importlib.metadata.version('vae-studio')}\n"
+
+
+def test_models_of_other_images_are_drawn_and_not_evaluated(here: Path) -> None:
+    config = RunConfig(network=MLPConfig(widths=(8,)))
+    save_model(here / "colour.safetensors", small_models.build(config, (3, 8, 10)), {})
+    result = run("grid colour.safetensors --out g.png --rows 2 --cols 3")
+    assert result.exit_code == 0, result.stderr
+    assert "30 × 16 pixels" in result.stdout
+    with Image.open("g.png") as image:
+        assert (image.size, image.mode) == ((30, 16), "RGB")
+    result = run("evaluate colour.safetensors")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("This model makes images of 10 × 8 pixels in colour, and those of MNIST have 28")
+
+
+def test_every_setting_that_is_listed_can_be_set(here: Path) -> None:
+    """Each default, given as the list shows it, makes a config; those of written-out layers have none."""
+    lines = json_lines(run("settings --json").stdout)
+    names = {line["name"] for line in lines}
+    assert set(RunConfig.model_fields) <= {name.split(" ")[0].split(".")[0] for name in names}
+    assert {"likelihood.scale (gaussian)", "prior.components (gaussian-mixture)", "network.blocks (residual)"} <= names
+    for line in lines:
+        name, _, kind = line["name"].partition(" ")
+        first = [f"{name.split('.')[0]}={kind.strip('()')}"] if kind else []
+        if line["default"] is not None and kind != "(layered)":
+            RunConfig().with_settings([*first, f"{name}={json.dumps(line['default'])}"])
+    said = run("settings").stdout
+    assert 'bound: elbo | iwae, default "elbo"' in said
+    assert "epochs: whole number from 1 to 100000, default 100" in said

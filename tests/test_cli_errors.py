@@ -95,6 +95,7 @@ def test_wrong_values_end_in_one_sentence(here: Path, arguments: str, words: str
         ("evaluate explorer-2d --split both", "choose test or train"),
         ("evaluate explorer-2d --samples -1", "'--samples'"),
         ("evaluate explorer-2d --posterior-samples 0", "'--posterior-samples'"),
+        ("evaluate explorer-2d --samples 0 --naive", "the naive estimate is compared with that by --samples."),
         ("evaluate explorer-2d --images none", "give a number of images, or all (it was none)."),
         ("evaluate explorer-2d --images 0", "give a number of images, or all (it was 0)."),
         ("reproduce nonsense", "No such command 'nonsense'"),

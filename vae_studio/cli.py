@@ -7,6 +7,7 @@ Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
 from __future__ import annotations
 
 import io
+import json
 import os
 import shlex
 import sys
@@ -22,9 +23,10 @@ from rich.table import Column, Table
 
 import vae_studio
 from vae_studio import paths
+from vae_studio.cli_bench import bench
 from vae_studio.cli_reproduce import reproduce
 from vae_studio.core import library
-from vae_studio.core.config import ConfigError, RunConfig
+from vae_studio.core.config import ConfigError, RunConfig, settings
 from vae_studio.core.figures import DEFAULT_SAMPLES, EvaluationRequest
 from vae_studio.core.files import FileError, make_folder
 from vae_studio.core.latent import GridError, GridRequest, Quantiles, Region
@@ -56,6 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(reproduce, name="reproduce")
+app.command()(bench)
 ModelArgument = Annotated[str, typer.Argument(help="A model file, a run folder, or a shipped model's name.")]
 
 
@@ -156,9 +159,12 @@ def train(
     data_limit: Annotated[int | None, typer.Option(help="Train on this many images only.")] = None,
     data_pick: Annotated[str | None, typer.Option(help="Which ones: first or random.")] = None,
     classes: Annotated[str | None, typer.Option(help="Some classes only, such as 0,1.")] = None,
-    settings: Annotated[
+    changes: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any setting: bound=iwae, likelihood=gaussian, likelihood.scale=per-pixel, …"),
+    ] = None,
+    pace: Annotated[
+        int | None, typer.Option(help="Steps a second, so that one can watch; default flat out.", min=1, max=1000)
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a model that --out holds already.")] = False,
     as_json: JsonOption = False,
@@ -169,7 +175,7 @@ def train(
 
     Example: vae-studio train --set posterior=full-gaussian --set likelihood=continuous-bernoulli --out my-run
 
-    `vae-studio presets --json` shows the names and values that --set takes.
+    `vae-studio settings` lists the names and values that --set takes.
     """
     with plain_errors():
         config = find_preset(preset).config
@@ -187,17 +193,17 @@ def train(
             "device": device,
         }
         given = {key: value for key, value in given.items() if value is not None}
-        config = config.with_settings(settings or [], data=data, **given)
+        config = config.with_settings(changes or [], data=data, **given)
         folder = make_folder(out or paths.new_run_folder(paths.runs(), config.preset))
         if (folder / paths.MODEL_FILE).exists() and not replace:
             raise FileError(f"{folder} holds a model already. Choose another --out, or add --replace.")
-        finished, saved = _train(config, folder, as_json=as_json)
+        finished, saved = _train(config, folder, pace=pace, as_json=as_json)
         if not as_json:
             say(f"Model: {saved.path}")
     raise typer.Exit(exit_status(finished))
 
 
-def _train(config: RunConfig, folder: Path, *, as_json: bool) -> tuple[Finished, Saved]:
+def _train(config: RunConfig, folder: Path, *, pace: float | None = None, as_json: bool) -> tuple[Finished, Saved]:
     """Train with a progress bar, or with JSON lines; returns how it ended and what was saved."""
     import queue
 
@@ -205,6 +211,7 @@ def _train(config: RunConfig, folder: Path, *, as_json: bool) -> tuple[Finished,
 
     data = datasets.load(config.data, config.seed)
     commands: queue.SimpleQueue[events.Command] = queue.SimpleQueue()
+    commands.put(events.SetPace(pace))
     command = shlex.join(["vae-studio", *sys.argv[1:]])
     finished = saved = None
     bar = Progress(
@@ -231,7 +238,7 @@ def _train(config: RunConfig, folder: Path, *, as_json: bool) -> tuple[Finished,
                     if len(event.steps):
                         bar.update(task, figures=progress_words(event, config))
                 case events.Evaluated() if not (as_json or errors.is_terminal):
-                    errors.print(f"epoch {event.epoch:.1f}: {figures_in_words(event.evaluation, config)}")
+                    errors.print(f"epoch {event.epoch:.1f}, test images: {figures_in_words(event.evaluation, config)}")
                 case events.Finished():
                     finished = event
                 case events.Saved():
@@ -287,7 +294,7 @@ def grid(
         request = GridRequest(z, (chosen[0], chosen[1]), span, rows, cols, scale, spacing, show_axes)
         picture = render_grid(loaded.model, request)
         write_grid(out, picture, loaded.model, request, name=loaded.path.stem, sha256=loaded.sha256)
-        height, width = picture.shape
+        height, width = picture.shape[:2]
         if as_json:
             print_json({"grid": str(out), "width": width, "height": height})
         else:
@@ -321,6 +328,8 @@ def evaluate(
     with plain_errors():
         if split not in ("test", "train"):
             raise typer.BadParameter(f"choose test or train (it was {split}).", param_hint="--split")
+        if naive and not samples:
+            raise typer.BadParameter("the naive estimate is compared with that by --samples.", param_hint="--naive")
         wanted = number_of_images(images) if images else None
         from vae_studio.core import datasets, devices
         from vae_studio.core.estimate import default_images, report_steps
@@ -329,7 +338,7 @@ def evaluate(
         config = loaded.model.config
         chosen = RunConfig().with_changes(device=device or "auto").device
         on_device = loaded.model.to(devices.choose(chosen))
-        data = datasets.load(config.data, config.seed)
+        data = datasets.load_fitting(config, loaded.model.image_shape, "it cannot be evaluated on them")
         request = EvaluationRequest(
             split=split,
             samples=samples,
@@ -385,6 +394,20 @@ def presets(as_json: JsonOption = False) -> None:
         say(f"{preset.name}: {preset.title}, {config.network.title}, {dims}, {config.epochs} epochs")
         say(textwrap.indent(textwrap.fill(preset.summary, 76), "    "))
         say(textwrap.indent(textwrap.fill(f"After: {preset.source}.", 76), "    "))
+
+
+@app.command("settings")
+def list_settings(as_json: JsonOption = False) -> None:
+    """List every setting that `train --set name=value` takes, what it may be, and its default.
+
+    Example: vae-studio settings
+    """
+    for name, allowed, default in settings():
+        if as_json:
+            print_json({"name": name, "allowed": allowed, "default": default})
+        else:
+            shown = "" if default is None else f", default {json.dumps(default, ensure_ascii=False)}"
+            say(f"{name}: {allowed}{shown}")
 
 
 @app.command()

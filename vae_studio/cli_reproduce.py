@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from vae_studio.core import events
@@ -23,6 +22,7 @@ from vae_studio.terminal import (
     number_of_images,
     plain_errors,
     print_json,
+    progress_bar,
     say,
     stop_on_interrupt,
 )
@@ -88,14 +88,7 @@ def _follow_table(work: Iterator[Any], measured: list[RowMeasured], commands: An
     Ctrl-C stops a training, whose model is kept, and interrupts everything else at once.
     """
     status, row = 0, ""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-        console=errors,
-        disable=as_json or not errors.is_terminal,
-    )
+    bar = progress_bar(quiet=as_json, transient=False)
     with nullcontext() if bar.disable else bar, ExitStack() as training:
         task = bar.add_task("", total=1.0)
         for item in work:

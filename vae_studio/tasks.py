@@ -84,7 +84,10 @@ def open_model(name_or_path: str) -> Iterator[OpenedModel]:
 
 def load_test_images(config: RunConfig, image_shape: tuple[int, int, int] | None = None) -> Iterator[TestImages]:
     """The test images that go with a training by `config`, for a model of this shape. Raises DataError."""
-    yield _test_images(config, _fitting_data(config, image_shape, "encodings and reconstructions cannot be shown"))
+    from vae_studio.core import datasets
+
+    data = datasets.load_fitting(config, image_shape, "encodings and reconstructions cannot be shown")
+    yield _test_images(config, data)
 
 
 def warm_up() -> Iterator[None]:
@@ -123,6 +126,14 @@ class Frames:
         return self._explorer.frames(scene)
 
 
+def random_point(model: Any, seed: int) -> Iterator[tuple[float, ...]]:
+    """A draw from a model's prior."""
+    from vae_studio.core import devices
+
+    devices.settle_thread()
+    yield model.random_point(seed)
+
+
 def count_images(model: Any) -> Iterator[ImageCounts]:
     """What there is to evaluate a model on. Raises DataError."""
     from vae_studio.core import datasets
@@ -134,15 +145,18 @@ def count_images(model: Any) -> Iterator[ImageCounts]:
 
 def evaluate(model: Any, request: EvaluationRequest) -> Iterator[float | Report | Evaluated]:
     """Figures of a model on the images that go with it, a Report more after each part. Raises DataError."""
-    from vae_studio.core import devices
+    from vae_studio.core import datasets, devices
     from vae_studio.core.estimate import report_steps
 
     began = time.monotonic()
     devices.settle_thread(EVALUATION_NICENESS)
-    data = _fitting_data(model.config, model.image_shape, "it cannot be evaluated on them")
+    data = datasets.load_fitting(model.config, model.image_shape, "it cannot be evaluated on them")
     images = (data.test if request.split == "test" else data.train).images
     # Of a copy: its layers are measured by hooks, and the renderer may be calling the layers of the original.
-    yield from report_steps(model.frozen(), images, request)
+    with devices.own_stream(model.device):
+        for item in report_steps(model.frozen(), images, request):
+            devices.wait(model.device)  # so that progress is true, and little is under way when it is given up
+            yield item
     yield Evaluated(time.monotonic() - began)
 
 
@@ -186,20 +200,6 @@ def save_model(model: Any, card: dict[str, Any], path: Path) -> Iterator[Written
 
     write(path, model, card)
     yield Written(path)
-
-
-def _fitting_data(config: RunConfig, image_shape: tuple[int, int, int] | None, consequence: str) -> Any:
-    """The data that goes with a training by `config`. Raises DataError if a model of this shape does not fit it."""
-    from vae_studio.core import datasets
-
-    data = datasets.load(config.data, config.seed)
-    if image_shape not in (None, data.image_shape):
-        (channels, height, width), (_, its_height, its_width) = image_shape, data.image_shape
-        raise datasets.DataError(
-            f"This model makes images of {width} × {height} pixels{' in colour' if channels > 1 else ''}, and those of "
-            f"{data.title} have {its_width} × {its_height}: {consequence}."
-        )
-    return data
 
 
 def _test_images(config: RunConfig, data: Any) -> TestImages:

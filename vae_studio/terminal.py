@@ -45,17 +45,22 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def with_bar(steps: Iterator[Any], what: str, *, quiet: bool) -> Any:
-    """The last item of work that yields fractions done on the way, with a bar where people can see it."""
-    bar = Progress(
+def progress_bar(*, quiet: bool, transient: bool) -> Progress:
+    """A bar with the time left on standard error; disabled where it is not wanted or cannot be drawn."""
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeRemainingColumn(),
         console=errors,
         disable=quiet or not errors.is_terminal,
-        transient=True,
+        transient=transient,
     )
+
+
+def with_bar(steps: Iterator[Any], what: str, *, quiet: bool) -> Any:
+    """The last item of work that yields fractions done on the way, with a bar where people can see it."""
+    bar = progress_bar(quiet=quiet, transient=True)
     result = None
     with nullcontext() if bar.disable else bar:
         task = bar.add_task(what, total=1.0)

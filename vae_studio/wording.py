@@ -11,6 +11,7 @@ from vae_studio.core.config import RunConfig
 from vae_studio.core.figures import Information, LogLikelihood, Naive, Report
 
 _MOST_DIMENSIONS = 16
+_FEW = 10.0  # effective samples of an image
 
 
 def event_as_dict(event: events.Event) -> dict[str, Any] | None:
@@ -53,20 +54,20 @@ def event_as_dict(event: events.Event) -> dict[str, Any] | None:
 def progress_words(progress: events.Progress, config: RunConfig) -> str:
     """What stands behind the progress bar of a training."""
     left = "" if progress.seconds_left is None else f"{progress.seconds_left:,.0f} s left"
-    value = float(progress.reconstruction.mean() + progress.kl.mean())
+    value = f"{float(progress.reconstruction.mean() + progress.kl.mean()):.1f}".replace("-", "−")
     name = "−ELBO" if config.model == "vae" else "error"
-    return f"{name} {value:.1f}  {progress.steps_per_second:,.0f} steps/s  {left}"
+    return f"{name} {value}  {progress.steps_per_second:,.0f} steps/s  {left}"
 
 
 def figures_in_words(evaluation: events.Evaluation, config: RunConfig) -> str:
     """The figures of an evaluation on one line."""
     if not evaluation.is_bound:
-        return f"reconstruction error {evaluation.reconstruction:.2f} ({config.unit})"
+        return f"reconstruction error {_number(evaluation.reconstruction)} ({config.unit})"
     units = "1 active unit" if evaluation.active_units == 1 else f"{evaluation.active_units} active units"
-    return (
-        f"−ELBO {evaluation.neg_elbo:.2f} = reconstruction {evaluation.reconstruction:.2f} + KL {evaluation.kl:.2f} "
-        f"{config.unit}, {units}"
-    )
+    total, reconstruction, kl = map(_number, (evaluation.neg_elbo, evaluation.reconstruction, evaluation.kl))
+    letter = "σ" if config.likelihood.kind == "gaussian" else "b"
+    scale = "" if evaluation.scale is None else f", {letter} = {evaluation.scale:.4f}"
+    return f"−ELBO {total} = reconstruction {reconstruction} + KL {kl} {config.unit}, {units}{scale}"
 
 
 def as_dict(evaluation: events.Evaluation) -> dict[str, Any]:
@@ -79,6 +80,7 @@ def as_dict(evaluation: events.Evaluation) -> dict[str, Any]:
         "kl": evaluation.kl if bound else None,
         "kl_per_dim": [float(kl) for kl in evaluation.kl_per_dim] if bound else None,
         "active_units": evaluation.active_units,
+        "scale": evaluation.scale,
     }
 
 
@@ -103,7 +105,7 @@ def report_in_words(report: Report, config: RunConfig) -> str:
     evaluation = report.evaluation
     lines = [figures_in_words(evaluation, config)]
     if evaluation.is_bound:
-        lines.append("  " + _kl_per_dim(evaluation))
+        lines.append("  " + _kl_per_dim(evaluation, config))
     if report.information:
         lines += ["  " + line for line in _information(report.information)]
     if report.likelihood:
@@ -115,11 +117,12 @@ def report_in_words(report: Report, config: RunConfig) -> str:
     return "\n".join(lines)
 
 
-def _kl_per_dim(evaluation: events.Evaluation) -> str:
+def _kl_per_dim(evaluation: events.Evaluation, config: RunConfig) -> str:
+    what = "KL by dimension" if config.factorised else "KL of each dimension's marginal (they do not add up to the KL)"
     order = sorted(range(len(evaluation.kl_per_dim)), key=lambda i: -evaluation.kl_per_dim[i])
     shown = ", ".join(f"z{i + 1} {evaluation.kl_per_dim[i]:.2f}" for i in order[:_MOST_DIMENSIONS])
     more = len(order) - _MOST_DIMENSIONS
-    return f"KL by dimension: {shown}" + (f", and {more} smaller ones" if more > 0 else "")
+    return f"{what}: {shown}" + (f", and {more} smaller ones" if more > 0 else "")
 
 
 def _information(found: Information) -> list[str]:
@@ -139,15 +142,22 @@ def _information(found: Information) -> list[str]:
 def _likelihood(found: LogLikelihood, config: RunConfig) -> list[str]:
     images = f"all {found.images:,}" if found.images == found.of_images else f"{found.images:,} random"
     binarised = "binarised " if config.likelihood.kind == "bernoulli" else ""
-    bounds = ", ".join(
-        f"{'−ELBO' if bound.samples == 1 else f'−IWAE-{bound.samples}'} {bound.value:.2f}" for bound in found.bounds
-    )
+    bounds = ", ".join(f"{bound.name} {_number(bound.value)}" for bound in found.bounds)
+    own = "1 sample" if found.samples == 1 else f"{found.samples:,} samples"
     return [
-        f"−log p(x) {found.nll:.2f}{_error(found.nll_se)} nats by importance sampling, {found.samples:,} samples for "
-        f"each of {images} {binarised}images",
-        f"effective sample size {found.ess:,.0f}, lowest {found.ess_lowest:,.1f}",
-        f"bounds on the same images: {bounds}",
+        f"−log p(x) {_number(found.nll)}{_error(found.nll_se)} nats by importance sampling: {own} of q(z|x) for each "
+        f"of {images} {binarised}images, and {found.shared_samples:,} of the prior that all share",
+        f"effective sample size {found.ess:,.0f}, lowest {found.ess_lowest:,.1f}{_caution(found)}",
+        f"bounds on the same images, from their own samples alone: {bounds} (papers print the last as NLL)",
     ]
+
+
+def _caution(found: LogLikelihood) -> str:
+    return " (so low, −log p(x) may be too high for some images)" if found.ess_lowest < _FEW else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
 
 
 def _error(value: float) -> str:
@@ -157,9 +167,10 @@ def _error(value: float) -> str:
 
 def _naive(found: Naive) -> list[str]:
     return [
-        f"naive estimate from M draws of the prior, {found.images:,} images (by importance sampling {found.nll:.2f}):",
+        f"naive estimate from M draws of the prior, {found.images:,} images (by importance sampling "
+        f"{_number(found.nll)}):",
         *(
-            f"  M = {point.samples:>9,}: {point.nll:8.2f}, effective sample size {point.ess:,.1f}"
+            f"  M = {point.samples:>9,}: {_number(point.nll):>8}, effective sample size {point.ess:,.1f}"
             for point in found.points
         ),
     ]

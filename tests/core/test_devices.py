@@ -158,3 +158,21 @@ def test_running_out_of_memory_for_real_is_recognised() -> None:
 )
 def test_out_of_memory_is_told_from_other_errors(error: Exception, ran_out: bool) -> None:
     assert devices.is_out_of_memory(error) is ran_out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="told by /proc")
+def test_free_memory_is_what_the_system_says() -> None:
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    free = devices.free_memory(torch.device("cpu"))
+    assert 0 < free < pages * size
+    # What is available is what nobody uses, and caches that would be given up.
+    assert free > os.sysconf("SC_AVPHYS_PAGES") * size / 2
+
+
+def test_work_on_a_stream_of_its_own_gives_the_same() -> None:
+    device = devices.choose("auto")
+    x = torch.arange(6.0, device=device)
+    with devices.own_stream(device):
+        doubled = 2 * x
+        devices.wait(device)
+    assert doubled.tolist() == [0, 2, 4, 6, 8, 10]

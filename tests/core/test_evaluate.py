@@ -15,6 +15,8 @@ from vae_studio.core import evaluate as evaluation
 from vae_studio.core.config import (
     BernoulliConfig,
     ConvolutionalConfig,
+    GaussianConfig,
+    LaplaceConfig,
     LaplacePriorConfig,
     MixtureConfig,
     MLPConfig,
@@ -309,3 +311,26 @@ def test_cuda_agrees_with_the_cpu(mnist: Data) -> None:
     assert on_gpu.kl == pytest.approx(on_cpu.kl, rel=1e-4)
     assert on_gpu.reconstruction == pytest.approx(on_cpu.reconstruction, rel=1e-2)
     assert on_gpu.active_units == on_cpu.active_units
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "scale"),
+    [
+        (GaussianConfig(scale="learned", width=0.25), 0.25),
+        (LaplaceConfig(scale="learned", width=0.25), 0.25),
+        (GaussianConfig(scale="fixed"), None),
+        (GaussianConfig(scale="per-pixel"), None),
+        (BernoulliConfig(), None),
+    ],
+)
+def test_a_learned_scale_is_among_the_figures(mnist: Data, likelihood: object, scale: float | None) -> None:
+    """It starts at the width of the config, and is that of the density itself."""
+    model = build(RunConfig(network=MLPConfig(widths=(8,)), likelihood=likelihood), (1, 28, 28))
+    found = evaluate(model, mnist.test.images[:100]).scale
+    assert found == (scale and pytest.approx(scale, rel=1e-5))
+    if scale:
+        with torch.no_grad():
+            model.log_scale.add_(1.0)
+            spread = model.decode(torch.zeros(1, 2)).log_scale.exp().item()
+        assert evaluate(model, mnist.test.images[:100]).scale == pytest.approx(spread, rel=1e-6)
+        assert spread > 0.5

@@ -265,3 +265,9 @@ def test_memory_running_out_for_real_ends_the_run_and_gives_back_what_it_took() 
         assert end["finite"] and end["same"]
         # When the run is over, nothing holds on to what the failed step had made: 16 MB as bytes, 63 MB as floats.
         assert end["held"] < 10_000_000
+
+
+def test_a_step_that_no_memory_could_hold_is_refused_before_it_is_tried(mnist: Data) -> None:
+    config = TINY.with_changes(data=DataConfig(), samples=1000, batch_size=60_000)
+    with pytest.raises(ConfigError, match=r"A step of 60000 images with 1000 samples an image takes about \d{3,} GB"):
+        pull(config, mnist)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -305,7 +306,10 @@ class RunConfig(_Frozen):
 
     @property
     def closed_form_exists(self) -> bool:
-        """Whether there is a closed form of KL(q(z|x) ‖ p(z)) for this posterior and prior."""
+        """Whether KL(q(z|x) ‖ p(z)) is computed in closed form here: of Gaussians from N(0, I).
+
+        Two Laplace distributions have one too; they take the way by samples, like all that is not Gaussian.
+        """
         return self.posterior != "laplace" and self.prior.kind == "standard-normal"
 
     @property
@@ -363,12 +367,14 @@ def _apply(values: dict[str, Any], setting: str) -> None:
     name, equals, text = setting.partition("=")
     if not equals or not name.strip():
         raise ConfigError(f"A setting is written name=value, such as bound=iwae (it was “{setting}”).")
-    *path, last = name.strip().split(".")
+    *path, last = name.strip().removesuffix(".kind").split(".")
     place: Any = values
     for part in path:
         place = place.get(part) if isinstance(place, dict) else None
     if not isinstance(place, dict) or (not path and last not in values):
-        raise ConfigError(f"There is no setting “{name.strip()}”.")
+        near = get_close_matches(name.strip().replace("-", "_"), values, 1)
+        hint = f"Did you mean “{near[0]}”? " if near else ""
+        raise ConfigError(f"There is no setting “{name.strip()}”. {hint}`vae-studio settings` lists them all.")
     try:
         value = json.loads(text)
     except ValueError:
@@ -424,6 +430,8 @@ def _sentence(item: Any) -> str:
             return f"The settings are not valid JSON: {item['ctx']['error']}."
         case "extra_forbidden":
             name = " ".join(names)
+            if len(item["loc"]) == 3 and names[0] in _CHOICES and len(name) <= _MOST_LETTERS:
+                return f"The {item['loc'][1]} {names[0]} has no setting “{names[-1]}”."
             return f"There is no setting “{name if len(name) <= _MOST_LETTERS else name[:_MOST_LETTERS] + '…'}”."
         case "union_tag_invalid" | "union_tag_not_found":
             tag = str(item["ctx"].get("tag", ""))
@@ -451,3 +459,42 @@ def _names(place: tuple[int | str, ...]) -> list[str]:
         elif isinstance(part, int) and index + 1 < len(place):
             names.append(f"layer {part + 1}")
     return names
+
+
+def settings() -> list[tuple[str, str, Any]]:
+    """Every setting of a run: its name with dots, what it may be, and its default (None where it has to be given)."""
+    schema = RunConfig.model_json_schema()
+    return list(_described("", schema, schema["$defs"]))
+
+
+def _described(prefix: str, part: dict[str, Any], parts: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    for name, field in part["properties"].items():
+        if name == "kind":
+            continue
+        default = field.get("default")
+        kinds = field.get("oneOf")
+        if kinds is None:
+            inner = parts.get(field.get("$ref", "").rpartition("/")[2])
+            if inner is None:
+                yield prefix + name, _allowed(field), default
+            else:
+                yield from _described(f"{prefix}{name}.", inner, parts)
+            continue
+        found = [parts[kind["$ref"].rpartition("/")[2]] for kind in kinds]
+        names = [kind["properties"]["kind"]["const"] for kind in found]
+        yield prefix + name, " | ".join(names), default and default["kind"]
+        for kind, inner in zip(names, found, strict=True):
+            for place, allowed, value in _described(f"{prefix}{name}.", inner, parts):
+                yield f"{place} ({kind})", allowed, value
+
+
+def _allowed(field: dict[str, Any]) -> str:
+    """What a JSON schema lets a value be, in short."""
+    if "anyOf" in field:
+        return " | ".join(_allowed(choice) for choice in field["anyOf"])
+    if "enum" in field:
+        return " | ".join(map(str, field["enum"]))
+    kind = {"integer": "whole number", "number": "number", "array": "list", "null": "null", "boolean": "true | false"}
+    low, high = field.get("minimum", field.get("exclusiveMinimum")), field.get("maximum", field.get("exclusiveMaximum"))
+    limits = (f" from {low:g}" if low is not None else "") + (f" to {high:g}" if high is not None else "")
+    return kind.get(field.get("type", ""), "text") + limits

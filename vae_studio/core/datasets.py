@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from vae_studio import paths
-from vae_studio.core.config import DataConfig
+from vae_studio.core.config import DataConfig, RunConfig
 from vae_studio.core.errors import UserError
 
 # MD5 of the decompressed files, so that damage is found whatever compressed them.
@@ -90,6 +90,21 @@ def load(config: DataConfig, seed: int = 0, folder: Path | None = None) -> Data:
     if not len(train) or not len(test):
         raise DataError("This choice of classes leaves no images.")
     return Data(whole.name, whole.title, train, test, whole.class_names)
+
+
+def load_fitting(config: RunConfig, image_shape: tuple[int, int, int] | None, consequence: str) -> Data:
+    """The data that goes with a training by `config`.
+
+    Raises DataError, naming the consequence, if a model of this shape (C, H, W) does not fit it.
+    """
+    data = load(config.data, config.seed)
+    if image_shape not in (None, data.image_shape):
+        (channels, height, width), (_, its_height, its_width) = image_shape, data.image_shape
+        raise DataError(
+            f"This model makes images of {width} × {height} pixels{' in colour' if channels > 1 else ''}, and those of "
+            f"{data.title} have {its_width} × {its_height}: {consequence}."
+        )
+    return data
 
 
 def _of_classes(part: ImageSet, classes: tuple[int, ...]) -> torch.Tensor:

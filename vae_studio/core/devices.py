@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import sys
 import threading
 from dataclasses import dataclass
@@ -101,6 +103,27 @@ def settle_thread(niceness: int = 0) -> None:
         thread = threading.get_native_id()
         # Nobody but root may raise a priority again, so a thread that is nicer already stays so.
         os.setpriority(os.PRIO_PROCESS, thread, max(niceness, os.getpriority(os.PRIO_PROCESS, thread)))
+
+
+def own_stream(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """On CUDA a stream for this thread's work alone: threads start on the same one, and would wait for each other."""
+    return torch.cuda.stream(torch.cuda.Stream(device)) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def wait(device: torch.device) -> None:
+    """Until the work is done that this thread has given to a GPU of CUDA; the CPU's is done already."""
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that a device has to give, where that can be told: on GPUs of CUDA, and of the CPU on Linux."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type != "cpu" or sys.platform != "linux":
+        return None
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(errors="replace"), re.MULTILINE)
+    return 1024 * int(found[1]) if found else None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from vae_studio.core.figures import (
     Report,
 )
 from vae_studio.core.model import VAE, to_float
+from vae_studio.core.networks import layer_sizes
 
 _BOUNDS = (1, 5, 50, 500, 5000, 50_000)
 _SHARED_IN_TWO_DIMENSIONS = 20  # points of the prior for each of an image's own, where so many cover the plane
@@ -129,51 +130,103 @@ def log_likelihood_steps(
     samples: int,
     memory: int = MEMORY,
     of_images: int | None = None,
+    shared: int | None = None,
 ) -> Iterator[float | LogLikelihood]:
     """log p(x) by importance sampling for images uint8 on the model's device, in float32.
 
     K = `samples` points z of each image come from its own q(z|x), and give the bounds log (1/K) Σ p(x|z) p(z) / q(z|x).
-    The likelihood takes besides them points of the prior that all images share, weighed against the mixture of both
-    (the balance heuristic, Veach & Guibas 1995; Owen & Zhou 2000): an encoder that settles on one of several
-    explanations of an image would else leave the others out, and no number of its samples would tell. Besides the
-    images, about `memory` bytes are used at a time, by batches of images and, where one image alone needs more, of
-    samples. `of_images` says of how many images these are a random subset.
+    The likelihood takes besides them `shared` points of the prior, the same for all images, weighed against the mixture
+    of both (the balance heuristic, Veach & Guibas 1995; Owen & Zhou 2000): an encoder that settles on one of several
+    explanations of an image would else leave the others out, and no number of its samples would tell. Left out, it is
+    20 K in one and two dimensions, where so many cover the plane, else K, and K / 10 where each pair of a point and an
+    image has to be compared pixel by pixel.
+
+    About `memory` bytes are used at a time, by batches of images and, where one image alone needs more, of samples;
+    besides that the images, also in double precision, and what the encoder puts out for each. `of_images` says of how
+    many images these are a random subset.
     """
-    x = to_float(images)
-    outputs = torch.cat([model.encoder(part).float() for part in x.split(_ENCODED)])
-    shared = samples * (_SHARED_IN_TWO_DIMENSIONS if model.latent_dims <= 2 else 1)
-    log_shares = math.log(samples / (samples + shared)), math.log(shared / (samples + shared))
-    groups = [_Sums(len(x), x.device) for _ in range(min(_GROUPS, shared))]
-    done, a_time = 0, _pair_rows(model, len(x), memory)
-    while done < shared:
-        z = model.sample_prior(min(a_time, shared - done), generator)
-        ratio = model.prior.log_prob(z).unsqueeze(1) - _log_posteriors(model, outputs, z)
+    shared = _shared_points(model, samples) if shared is None else shared
+    task = _Task(model, images, _encoded(model, images), generator, samples, shared, memory)
+    from_prior = [_Sums(len(images), images.device) for _ in range(min(_GROUPS, shared))]
+    own, bounds = _Sums(len(images), images.device), []
+    for fraction in _shared_pass(task, from_prior):
+        yield 0.2 * fraction
+    start = 0.2 if shared else 0.0
+    for fraction in _own_pass(task, own, bounds):
+        yield start + (1.0 - start) * fraction
+    yield _log_likelihood(torch.cat(bounds).cpu(), own, from_prior, samples, shared, of_images or len(images))
+
+
+def _shared_points(model: VAE, samples: int) -> int:
+    if model.latent_dims <= 2:
+        return samples * (1 if _by_pixels(model) else _SHARED_IN_TWO_DIMENSIONS)
+    return -(-samples // 10) if _by_pixels(model) else samples
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What both passes of a log-likelihood work on; `outputs` are the encoder's."""
+
+    model: VAE
+    images: Tensor
+    outputs: Tensor
+    generator: torch.Generator
+    samples: int
+    shared: int
+    memory: int
+
+    @property
+    def log_shares(self) -> tuple[float, float]:
+        """Logarithms of the shares that an image's own points and the shared ones have of all of its points."""
+        own = self.samples / (self.samples + self.shared)
+        return math.log(own), math.log1p(-own) if self.shared else -math.inf
+
+
+def _shared_pass(task: _Task, groups: list[_Sums]) -> Iterator[float]:
+    """Add the weights of the shared points of the prior to the groups' sums, taking turns, for all images."""
+    if not task.shared:
+        return
+    model, (log_own, log_shared) = task.model, task.log_shares
+    pixels, a_time, done = _Pixels.of(task.images), _pair_rows(model, len(task.images), task.memory), 0
+    while done < task.shared:
+        z = model.sample_prior(min(a_time, task.shared - done), task.generator)
+        ratio = model.prior.log_prob(z).unsqueeze(1) - _log_posteriors(model, task.outputs, z)
         # Of p(x|z) p(z) / (share · q + share · p), with p(z) taken out above and below.
-        mixture = torch.logaddexp(log_shares[0] - ratio, torch.full_like(ratio, log_shares[1]))
-        log_weights = _log_likelihoods(model, z, x) - _double(mixture)
+        mixture = torch.logaddexp(log_own - ratio, torch.full_like(ratio, log_shared))
+        log_weights = _log_likelihoods(model, z, pixels) - _double(mixture)
         for index, group in enumerate(groups):
             group.add(log_weights[(index - done) % len(groups) :: len(groups)])
         done += len(z)
-        yield 0.2 * done / shared
+        yield done / task.shared
 
-    own, rows = _Sums(len(x), x.device), _rows(model, memory)
-    a_time = max(1, min(len(x), rows // samples))
-    found = []
-    for start in range(0, len(x), a_time):
-        part = x[start : start + a_time]
-        posterior = model.posterior(outputs[start : start + a_time])
+
+def _own_pass(task: _Task, sums: _Sums, bounds: list[Tensor]) -> Iterator[float]:
+    """Add the weights of K points of each image's own q(z|x) to its sums, and its bounds to `bounds`."""
+    model, images, (log_own, log_shared) = task.model, task.images, task.log_shares
+    rows = _rows(model, task.memory)
+    a_time = max(1, min(len(images), rows // task.samples))
+    for start in range(0, len(images), a_time):
+        x = to_float(images[start : start + a_time])
+        posterior = model.posterior(task.outputs[start : start + a_time])
         weights, of_mixture = [], []
-        for done in range(0, samples, rows):
-            z = posterior.sample(model.noise((min(rows, samples - done), len(part)), generator))
+        for done in range(0, task.samples, rows):
+            z = posterior.sample(model.noise((min(rows, task.samples - done), len(x)), task.generator))
             ratio = model.prior.log_prob(z) - posterior.log_prob(z)
-            weight = _double(model.decode(z).log_prob(part) + ratio)
-            mixture = torch.logaddexp(torch.full_like(ratio, log_shares[0]), log_shares[1] + ratio)
+            weight = _double(model.decode(z).log_prob(x) + ratio)
+            mixture = torch.logaddexp(torch.full_like(ratio, log_own), log_shared + ratio)
             weights.append(weight)
             of_mixture.append(weight - _double(mixture))
-            yield 0.2 + 0.8 * (start + len(part) * min(1.0, (done + rows) / samples)) / len(x)
-        own.add(torch.cat(of_mixture), slice(start, start + a_time))
-        found.append(_bounds(torch.cat(weights)))
-    yield _log_likelihood(torch.cat(found).cpu(), own, groups, samples, shared, of_images or len(images))
+            yield (start + len(x) * min(1.0, (done + rows) / task.samples)) / len(images)
+        sums.add(torch.cat(of_mixture), slice(start, start + a_time))
+        bounds.append(_bounds(torch.cat(weights)))
+
+
+def _encoded(model: VAE, images: Tensor) -> Tensor:
+    """What the encoder puts out for images uint8, in float32: (n, …)."""
+    outputs = torch.empty(len(images), model.encoder[-1].out_features, device=images.device)
+    for start in range(0, len(images), _ENCODED):
+        outputs[start : start + _ENCODED] = model.encoder(to_float(images[start : start + _ENCODED]))
+    return outputs
 
 
 class _Sums:
@@ -225,6 +278,7 @@ def _log_likelihood(
         nll_se_images=by_images,
         ess=float(ess.mean()),
         ess_lowest=float(ess.min()),
+        shared_samples=shared,
         bounds=tuple(Bound(k, -float(v)) for k, v in zip(_sizes(samples), bounds.mean(dim=0), strict=True)),
     )
 
@@ -239,6 +293,8 @@ def _error_of_samples(shares: Tensor, squares: Tensor, samples: int, shared: int
         return math.nan
     count, groups = shares.shape[1], len(shares) - 1
     own = (squares - shares[0].square() / samples).clamp(min=0.0).sum() * samples / (samples - 1) / count**2
+    if groups < 2:
+        return math.sqrt(float(own))
     # Points went round the groups, so that the first of these may have one more.
     sizes = torch.tensor([len(range(first, shared, groups)) for first in range(groups)])
     together = shares[1:].mean(dim=1)
@@ -254,44 +310,56 @@ def naive_steps(
 
     The same draws serve all images uint8, and the first of them the smaller M. `nll` of the result is not a number.
     """
-    x = to_float(images)
-    seen, points, done, a_time = _Sums(len(x), x.device), [], 0, _pair_rows(model, len(x), memory)
+    pixels, seen, points, done = _Pixels.of(images), _Sums(len(images), images.device), [], 0
+    a_time = _pair_rows(model, len(images), memory)
     for goal in (10**n for n in range(1, 1 + round(math.log10(most)))):
         while done < goal:
             count = min(goal - done, a_time)
-            seen.add(_log_likelihoods(model, model.sample_prior(count, generator), x))
+            seen.add(_log_likelihoods(model, model.sample_prior(count, generator), pixels))
             done += count
             yield done / most
         ess = (2.0 * seen.first - seen.second).exp()
         points.append(NaivePoint(goal, float((math.log(goal) - seen.first).mean()), float(ess.mean())))
-    yield Naive(len(x), math.nan, tuple(points))
+    yield Naive(len(images), math.nan, tuple(points))
 
 
-def _log_likelihoods(model: VAE, z: Tensor, x: Tensor) -> Tensor:
-    """log p(x|z) for every z (M, d) and every image (B, C, H, W): (M, B), in double precision.
+@dataclass(frozen=True, slots=True)
+class _Pixels:
+    """Images uint8 as they are compared with many points: in double precision as columns (pixels, n), too."""
+
+    images: Tensor
+    columns: Tensor
+
+    @classmethod
+    def of(cls, images: Tensor) -> _Pixels:
+        return cls(images, (_double(to_float(images).flatten(1))).T)
+
+
+def _log_likelihoods(model: VAE, z: Tensor, pixels: _Pixels) -> Tensor:
+    """log p(x|z) for every z (M, d) and every one of n images: (M, n), in double precision.
 
     In most families log p(x|z) − log p(0|z) is a polynomial in x, so that matrix products serve all pairs at once.
     """
     outputs = model.decoder(z)
     likelihood = model.likelihood(outputs)
-    pixels = _double(x.flatten(1)).T
     match likelihood:
         case Bernoulli(logits) | ContinuousBernoulli(logits):
             logits = _double(logits)
             of_black = type(likelihood)(logits).log_prob(torch.zeros_like(logits))
-            return of_black.unsqueeze(1) + logits.flatten(1) @ pixels
+            return of_black.unsqueeze(1) + logits.flatten(1) @ pixels.columns
         case Gaussian(mean, log_scale):
             mean, log_scale = _double(mean), _double(log_scale)
             of_black = Gaussian(mean, log_scale).log_prob(torch.zeros_like(mean))
             precision = (-2.0 * log_scale).exp().expand_as(mean)
             linear, square = (precision * mean).flatten(1), precision.flatten(1)
-            return of_black.unsqueeze(1) + linear @ pixels - 0.5 * square @ pixels.square()
+            return of_black.unsqueeze(1) + linear @ pixels.columns - 0.5 * square @ pixels.columns.square()
         case Laplace(mean, log_scale) if not log_scale.dim():
             mean, log_scale = _double(mean), _double(log_scale)
-            away = torch.cdist(mean.flatten(1), pixels.T, p=1.0)
+            away = torch.cdist(mean.flatten(1), pixels.columns.T, p=1.0)
             return Laplace(mean, log_scale).log_prob(mean).unsqueeze(1) - (-log_scale).exp() * away
     likelihood = model.likelihood(outputs.unsqueeze(1))
-    return _double(torch.cat([likelihood.log_prob(part) for part in x.split(_PAIRED)], dim=1))
+    parts = (to_float(part) for part in pixels.images.split(_PAIRED))
+    return _double(torch.cat([likelihood.log_prob(x) for x in parts], dim=1))
 
 
 def _log_posteriors(model: VAE, outputs: Tensor, z: Tensor) -> Tensor:
@@ -310,11 +378,8 @@ def information_steps(
     model: VAE, images: Tensor, generator: torch.Generator, *, samples: int = 1000, memory: int = MEMORY
 ) -> Iterator[float | Information]:
     """Mutual information and the aggregate posterior's KL from the prior, on images uint8; see `Information`."""
-    parts = []
-    for part in images.split(_ENCODED):
-        parts.append(model.encoder(to_float(part)).float())
-        yield 0.3 * min(1.0, _ENCODED * len(parts) / len(images))
-    outputs = torch.cat(parts)
+    outputs = _encoded(model, images)
+    yield 0.3
     samples = min(samples, len(images))
     chosen = torch.randperm(len(images), generator=generator, device=images.device)[:samples]
     own = model.posterior(outputs[chosen])
@@ -341,11 +406,15 @@ def _rows(model: VAE, memory: int) -> int:
     return max(1, min(_MOST_ROWS, memory // (4 * _floats_a_row(model))))
 
 
+def _by_pixels(model: VAE) -> bool:
+    """Whether points and images have to be compared pixel by pixel: no matrix product does it for this likelihood."""
+    likelihood = model.config.likelihood
+    return likelihood.kind == "laplace" and likelihood.scale == "per-pixel"
+
+
 def _pair_rows(model: VAE, images: int, memory: int) -> int:
     """As `_rows`, where each point and each decoded image is compared with `images` images."""
-    likelihood = model.config.likelihood
-    by_pixels = likelihood.kind == "laplace" and likelihood.scale == "per-pixel"
-    paired = math.prod(model.image_shape) if by_pixels else model.latent_dims
+    paired = math.prod(model.image_shape) if _by_pixels(model) else model.latent_dims
     pairs = 2 * images + min(images, _PAIRED) * paired  # a double takes the room of two floats
     exact = 2 * _TEMPORARIES * math.prod(model.image_shape)
     return max(1, min(_MOST_ROWS, memory // (4 * (_floats_a_row(model) + exact + _TEMPORARIES * pairs))))
@@ -353,18 +422,8 @@ def _pair_rows(model: VAE, images: int, memory: int) -> int:
 
 def _floats_a_row(model: VAE) -> int:
     """Numbers in memory for one decoded image: its widest layer with what goes in, and temporaries of its pixels."""
-    widest = 0
-
-    def look(_: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal widest
-        widest = max(widest, inputs[0].numel() + output.numel())
-
-    hooks = [layer.register_forward_hook(look) for layer in model.decoder.modules() if layer is not model.decoder]
-    try:
-        model.decoder(torch.zeros(1, model.latent_dims, device=model.device))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    point = torch.zeros(1, model.latent_dims, device=model.device)
+    widest = max(inputs + outputs for inputs, outputs in layer_sizes(model.decoder, point))
     return widest + _TEMPORARIES * math.prod(model.image_shape)
 
 

@@ -53,6 +53,7 @@ def evaluation_steps(
         kl_per_dim=average[2:].float().numpy(),
         active=(variance > (ACTIVE_VARIANCE if model.is_vae else _STILL)).numpy(),
         is_bound=model.is_vae,
+        scale=model.learned_scale(),
     )
 
 

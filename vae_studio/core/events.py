@@ -14,7 +14,8 @@ class Evaluation:
     """Figures over a set of images, in nats per image; positive is bad. `kl_per_dim` has shape (latent_dims,).
 
     Of a deterministic auto-encoder only `reconstruction` means something: `is_bound` is False, its KL is 0 and its
-    `neg_elbo` the reconstruction error. `active` (latent_dims,) says which dimensions the code uses.
+    `neg_elbo` the reconstruction error. `active` (latent_dims,) says which dimensions the code uses. `scale` is the
+    learned σ or b of all pixels, in grey values from 0 to 1, where there is one.
     """
 
     images: int
@@ -24,6 +25,7 @@ class Evaluation:
     kl_per_dim: np.ndarray
     active: np.ndarray
     is_bound: bool = True
+    scale: float | None = None
 
     @property
     def active_units(self) -> int:
@@ -50,7 +52,8 @@ class Progress:
     `steps` (n,) int64 counts from 1; `reconstruction` and `kl` (n,) float32; −ELBO is their sum, whatever is
     optimised; `objective` (n,) is what is.
     `kl_per_dim` (latent_dims,) is the mean over those steps, or of the last steps known when n is 0.
-    `learning_rate` and `beta` are the values in force; `seconds_left` is None until it can be estimated.
+    `learning_rate` and `beta` are the values in force. `steps_per_second` is the rate that the pace leaves, 0 before it
+    is known and step by step; `seconds_left` goes by it, and is None where it cannot be told.
     """
 
     step: int
@@ -86,11 +89,11 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A setting, `beta` or `learning_rate`, that was turned to `value` after `step` steps."""
+    """A setting that was turned to `value` after `step` steps. Of a pace, as in SetPace, None is flat out."""
 
     step: int
-    setting: Literal["beta", "learning_rate"]
-    value: float
+    setting: Literal["beta", "learning_rate", "pace"]
+    value: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class Finished:
     """Training is over. `model` has the last finite weights; `message` says in a sentence what happened.
 
     `evaluation` is over all test images in float32; None where the run was stopped before it was made. `changes` lists
-    what was turned on the way.
+    what was turned on the way. `seconds` are those of work: pauses and what was waited for a pace are left out.
     """
 
     reason: Literal["done", "stopped", "not_finite", "out_of_memory"]
@@ -141,4 +144,16 @@ class SetRate:
     learning_rate: float
 
 
-Command = Stop | SetBeta | SetRate
+@dataclass(frozen=True, slots=True)
+class SetPace:
+    """Take at most so many steps a second from now on: None for flat out, 0 for one at each StepOnce."""
+
+    steps_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepOnce:
+    """Take one step; where the pace is not 0 this says nothing."""
+
+
+Command = Stop | SetBeta | SetRate | SetPace | StepOnce

@@ -68,12 +68,17 @@ class Bound:
     samples: int
     value: float
 
+    @property
+    def name(self) -> str:
+        return "−ELBO" if self.samples == 1 else f"−IWAE-{self.samples}"
+
 
 @dataclass(frozen=True, slots=True)
 class LogLikelihood:
     """−log p(x) by importance sampling from q(z|x) (Rezende et al. 2014, appendix E; Burda et al. 2016, section 5).
 
-    Over `images` of `of_images`, with `samples` points of each image's q(z|x) and more of the prior that all share.
+    Over `images` of `of_images`, with `samples` points of each image's q(z|x), and `shared_samples` of the prior that
+    all images share.
     `nll_se` is its standard error: that of the samples (`nll_se_samples`, by the delta method, too small where the
     effective sample size is, not a number for one sample) and, where a subset stands for all images, that of the subset
     (`nll_se_images`). `ess` is the effective sample size (Σw)² / Σw², mean over images, and `ess_lowest` the smallest.
@@ -84,6 +89,7 @@ class LogLikelihood:
     images: int
     of_images: int
     samples: int
+    shared_samples: int
     nll: float
     nll_se: float
     nll_se_samples: float

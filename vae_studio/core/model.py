@@ -35,7 +35,7 @@ from vae_studio.core.distributions import (
     standard_laplace,
     standard_normal,
 )
-from vae_studio.core.networks import ImageShape, build_decoder, build_encoder, initialise
+from vae_studio.core.networks import ImageShape, build_decoder, build_encoder, initialise, layer_sizes
 from vae_studio.core.priors import GaussianMixture, build_prior
 
 MAX_PARAMETERS = 200_000_000
@@ -115,6 +115,12 @@ class VAE(nn.Module):
                 mean = outputs.sigmoid() if config.mean == "sigmoid" else outputs
                 return (Gaussian if isinstance(config, GaussianConfig) else Laplace)(mean, log_scale)
         return SquaredError(in_full(outputs).sigmoid())
+
+    def learned_scale(self) -> float | None:
+        """The σ or b that all pixels share, where it is learned, in grey values from 0 to 1."""
+        if not hasattr(self, "log_scale"):
+            return None
+        return float(soft_floor(self.log_scale.detach(), LOWEST_LOG_SCALE).exp())
 
     def noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """What the posterior's `sample` takes: standard noise (*shape, latent_dims) of its family, on the generator's
@@ -240,6 +246,15 @@ def _outputs_with_mean(config: RunConfig, mean: Tensor) -> Tensor:
         below = ContinuousBernoulli(middle).mean < mean
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     return low
+
+
+def step_memory(config: RunConfig, image_shape: ImageShape, batch: int) -> int:
+    """About how many bytes the decoder's layers and the pixels' log-densities take in one training step."""
+    samples = config.samples if config.model == "vae" else 1
+    bare = skeleton(config, image_shape)
+    point = torch.zeros(1, config.latent_dims, device="meta")
+    layers = sum(outputs for _, outputs in layer_sizes(bare.decoder, point))
+    return 4 * samples * batch * (layers + 2 * math.prod(image_shape))
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -189,6 +189,27 @@ class ResidualBlock(nn.Module):
         return features + self.branch(features)
 
 
+@torch.no_grad()
+def layer_sizes(network: nn.Module, row: Tensor) -> list[tuple[int, int]]:
+    """How many numbers go into and come out of each layer for `row`, one row of input, on any device, meta too.
+
+    Measured by hooks, so nobody else may be using the network.
+    """
+    sizes: list[tuple[int, int]] = []
+
+    def look(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        sizes.append((inputs[0].numel(), output.numel()))
+
+    layers = [layer for layer in network.modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(look) for layer in layers]
+    try:
+        network(row)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sizes
+
+
 class Crop(nn.Module):
     """The top left `height` × `width` pixels of each image."""
 

@@ -200,7 +200,7 @@ PRESETS: dict[str, Preset] = {
             "Auto-encoder 2-D",
             "The 2-D explorer's network without sampling and without a KL term. It reconstructs better, and between "
             "its codes there are holes: drag the point there and compare with the VAE.",
-            "Blog 2017 and blog 2020 of the source texts; Hinton & Salakhutdinov 2006",
+            "Hinton & Salakhutdinov 2006, Science 313, on auto-encoders with two code units; the network is ours",
             model="autoencoder",
             likelihood=SquaredErrorConfig(),
             epochs=60,

@@ -20,6 +20,7 @@ from vae_studio.core.distributions import standard_laplace, standard_normal
 from vae_studio.core.scene import Contour
 
 _LOG_2PI = math.log(2.0 * math.pi)
+_NARROWEST = 1e-9  # a learned scale may underflow to 0, which has no quantiles
 _TURNS = 96  # corners of a drawn circle
 
 
@@ -174,7 +175,7 @@ class GaussianMixture(nn.Module):
         """Weights (K,), means (K, d) and scales (K, d) as float64."""
         values = (self.logits.detach().softmax(dim=0), self.means.detach(), self.log_scales.detach().exp())
         weights, means, scales = (value.double().cpu().numpy() for value in values)
-        return weights, means, scales
+        return weights, means, np.maximum(scales, _NARROWEST)
 
 
 def build_prior(config: PriorConfig, dims: int) -> StandardNormal | Laplace | GaussianMixture:

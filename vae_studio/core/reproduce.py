@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -60,7 +61,7 @@ def iwae_table(
         yield RowBegun(row, loaded is not None)
         if loaded is None:
             data = datasets.load(config.data, config.seed)
-            command = f"vae-studio reproduce iwae-table --rows {row} --out {folder}"
+            command = _command(row, folder, config, preset.config)
             for event in runs.record(config, data, place, commands, command=command):
                 yield event
                 if isinstance(event, Finished) and event.reason != "done":
@@ -70,6 +71,15 @@ def iwae_table(
             if isinstance(item, RowMeasured):
                 _keep(folder, item)
             yield item
+
+
+def _command(row: str, folder: Path, config: RunConfig, published: RunConfig) -> str:
+    """What trains this row again."""
+    words = ["vae-studio", "reproduce", "iwae-table", "--rows", row, "--out", str(folder)]
+    for name in ("epochs", "schedule", "seed", "device"):
+        if getattr(config, name) != getattr(published, name):
+            words += [f"--{name}", str(getattr(config, name))]
+    return shlex.join(words)
 
 
 def _trained(place: Path, config: RunConfig) -> LoadedModel | None:
@@ -91,7 +101,7 @@ def _measured(
     test = likelihood_targets(config, datasets.load(config.data, config.seed).test.images, "test")
     chosen = test[subset(len(test), images, seed)].to(device)
     generator = torch.Generator(device).manual_seed(seed)
-    for item in log_likelihood_steps(model, chosen, generator, samples=samples, of_images=len(test)):
+    for item in log_likelihood_steps(model, chosen, generator, samples=samples, of_images=len(test), shared=0):
         if isinstance(item, LogLikelihood):
             yield RowMeasured(
                 row=row,

@@ -70,6 +70,7 @@ def card(finished: Finished, started: Started, config: RunConfig, data: Data, co
         "kl": bound and round(bound.kl, 4),
         "kl_per_dim": bound and [round(float(kl), 4) for kl in bound.kl_per_dim],
         "active_units": figures and figures.active_units,
+        "scale": figures and figures.scale,
         "active": figures and figures.active.tolist(),
         "unit": config.unit,
         "parameters": started.parameters,

@@ -6,7 +6,8 @@ import math
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -25,12 +26,14 @@ from vae_studio.core.events import (
     Finished,
     Progress,
     SetBeta,
+    SetPace,
     SetRate,
     Snapshot,
     Started,
+    StepOnce,
     Stop,
 )
-from vae_studio.core.model import VAE, all_finite, build, count_parameters, standardised, to_float
+from vae_studio.core.model import VAE, all_finite, build, count_parameters, standardised, step_memory, to_float
 from vae_studio.core.step import Figures, Stepper, beta_factor, rate_factor
 
 PROGRESS_SECONDS = 0.05
@@ -38,6 +41,10 @@ SNAPSHOT_SECONDS = 0.08
 # Copying weights may take this share of the time, evaluating on test images that share of the arithmetic.
 SNAPSHOT_SHARE = 0.1
 EVALUATION_SHARE = 0.05
+# Up to this pace, in steps a second, every step is shown.
+FOLLOWED_PACE = 30.0
+# A step that is late by no more than this is made up for, so that a pace holds on average where clocks are coarse.
+_ARREARS_SECONDS = 0.05
 
 Commands = queue.SimpleQueue[Command]
 
@@ -53,10 +60,12 @@ def train(
 
     Yields Started, then Progress 10 to 20 times a second by `clock`, a Snapshot after the first step and then as
     often as is cheap, Evaluated by a schedule of steps, and Finished last. Not pulling is pausing. Commands are
-    applied between steps. The last partial batch of an epoch is dropped. Same config, data, device and thread count:
-    same figures at every step. Raises DeviceError when the config asks for a device that is not there, and ConfigError
-    when its network is too large to be made; once there is a model, out of memory and figures that are not finite end
-    the run with a Finished that says so and has the last finite weights.
+    applied between steps, and at once while a pace makes it wait; up to a pace of 30 a second, every step has its
+    Progress and Snapshot, and step by step the untrained model has one too. The last partial batch of an epoch is
+    dropped. Same config, data, device and thread count: same figures at every step, whatever the pace. Raises
+    DeviceError when the config asks for a device that is not there, and ConfigError when its network is too large to be
+    made; once there is a model, out of memory and figures that are not finite end the run with a Finished that says so
+    and has the last finite weights.
     """
     run = _Run(config, data, commands if commands is not None else queue.SimpleQueue(), clock)
     for event in run.events():
@@ -74,6 +83,7 @@ class _Run:
         self.commands = commands
         self.clock = clock
         self.away = 0.0  # seconds spent outside the generator, pauses among them
+        self.waited = 0.0  # seconds of its own that it spent waiting for the next step's turn
         self.device = devices.choose(config.device)
         self.batch = min(config.batch_size, len(data.train))
         self.steps_per_epoch = len(data.train) // self.batch
@@ -81,8 +91,13 @@ class _Run:
         self.step = 0
         self.beta, self.peak_rate = config.beta, config.learning_rate
         self.beta_in_force = self.rate_in_force = 0.0
+        self.pace: float | None = None
+        self.turn = -math.inf  # when, by the clock, the last step had its turn
+        self.owed = 0  # steps asked for one by one
+        self.heard = False  # a command, since the last Progress
+        self.shown = -1  # the step of the last snapshot
         self.kl_per_dim = np.zeros(config.latent_dims, np.float32)
-        self.marks: deque[tuple[float, int]] = deque(maxlen=40)  # (time, step) of the last Progresses
+        self.marks: deque[tuple[float, int]] = deque(maxlen=40)  # (time, step) of the last Progresses with steps
         self.changes: list[Change] = []
         self.stopping = False
         self.finite = True
@@ -92,11 +107,24 @@ class _Run:
             self.codes = fixed_targets(config, data.train.images[:: max(1, len(data.train) // 1000)], "train")
             mean = to_float(data.train.images).mean(dim=0) if config.output_bias == "data-mean" else None
             self.model = build(config, data.image_shape, mean)
+            self.refuse_what_cannot_fit()
             self.healthy = self.frozen()
         except (RuntimeError, MemoryError) as error:
             if devices.is_out_of_memory(error):
                 raise ConfigError("There is not enough memory for this network. Choose a smaller one.") from None
             raise
+
+    def refuse_what_cannot_fit(self) -> None:
+        """Where a step plainly needs more than there is: Linux ends programs that take too much without a word."""
+        needed = step_memory(self.config, self.data.image_shape, self.batch)
+        free = devices.free_memory(self.device)
+        if free is not None and needed > free:
+            samples = f" with {self.config.samples} samples an image" if self.config.samples > 1 else ""
+            raise ConfigError(
+                f"A step of {self.batch} images{samples} takes about {needed / 1e9:.0f} GB, and "
+                f"{devices.title(self.device)} has {free / 1e9:.0f} GB free. Choose a smaller batch, fewer samples or "
+                "a smaller network."
+            )
 
     def frozen(self) -> VAE:
         """The model as it is now, for others to keep."""
@@ -157,6 +185,8 @@ class _Run:
         while self.going_on():
             shuffled = torch.randperm(len(self.train_images), device=self.device, generator=self.order)
             for chosen in shuffled[: self.steps_per_epoch * self.batch].view(-1, self.batch):
+                if not (yield from self.wait_for_turn()):
+                    break
                 self.rate_in_force = self.peak_rate * rate_factor(self.config, self.step, self.total_steps)
                 self.beta_in_force = self.beta * beta_factor(self.config, self.step, self.total_steps)
                 self.stepper.step(self.train_images[chosen], self.rate_in_force, self.beta_in_force)
@@ -164,43 +194,95 @@ class _Run:
                 yield from self.report()
                 if self.step % self.evaluate_every == 0 and self.step < self.total_steps:
                     yield from self.evaluate(self.evaluated_images, self.dtype)
-                if not self.going_on():
-                    break
         if self.step:
             yield from self.report(force=True)
 
     def going_on(self) -> bool:
         """Apply the commands that came in, and say whether there is a next step."""
         while not self.commands.empty():
-            match self.commands.get():
-                case Stop():
-                    self.stopping = True
-                case SetBeta(beta):
-                    self.beta = beta
-                    self.changes.append(Change(self.step, "beta", beta))
-                case SetRate(rate):
-                    self.peak_rate = rate
-                    self.changes.append(Change(self.step, "learning_rate", rate))
+            self.obey(self.commands.get())
         return self.finite and not self.stopping and self.step < self.total_steps
+
+    def obey(self, command: Command) -> None:
+        self.heard = True
+        match command:
+            case Stop():
+                self.stopping = True
+            case SetBeta(beta):
+                self.beta = beta
+                self.changes.append(Change(self.step, "beta", beta))
+            case SetRate(rate):
+                self.peak_rate = rate
+                self.changes.append(Change(self.step, "learning_rate", rate))
+            case SetPace(pace) if pace != self.pace:
+                self.set_pace(pace)
+            case StepOnce() if self.pace == 0:
+                self.owed += 1
+
+    def set_pace(self, pace: float | None) -> None:
+        if not self.pace and self.step:
+            self.turn = self.clock()
+        self.pace, self.owed = pace, 0
+        # The rate of the pace before says nothing of this one's.
+        self.marks.clear()
+        self.marks.append((self.now(), self.step))
+        # A pace that was passed over, on the way to another, was in force at no step.
+        self.changes = [one for one in self.changes if (one.step, one.setting) != (self.step, "pace")]
+        self.changes.append(Change(self.step, "pace", pace))
+
+    def seconds_to_wait(self) -> float:
+        """Until the turn of the next step; infinitely many where it comes when asked for."""
+        if self.pace is None:
+            return 0.0
+        if not self.pace:
+            return 0.0 if self.owed else math.inf
+        return self.turn + 1.0 / self.pace - self.clock()
+
+    def wait_for_turn(self) -> Generator[Event, None, bool]:
+        """Wait until the pace allows the next step, obeying what is heard meanwhile; False if there is no next step."""
+        while (going := self.going_on()) and (seconds := self.seconds_to_wait()) > 0.0:
+            # Whoever pulls can pause the run at a Progress: so every command gets one. And what is shown is up to date
+            # where nothing new comes for a while.
+            if self.heard or (self.shown < self.step and seconds > PROGRESS_SECONDS):
+                yield from self.report(force=True)
+                continue
+            began = self.now()
+            with suppress(queue.Empty):
+                self.obey(self.commands.get(timeout=None if math.isinf(seconds) else seconds))
+            self.waited += self.now() - began
+        if self.pace:
+            due, now = self.turn + 1.0 / self.pace, self.clock()
+            self.turn = due if now - due < _ARREARS_SECONDS else now
+        elif self.owed:
+            self.owed -= 1
+        return going
 
     def report(self, *, force: bool = False) -> Iterator[Event]:
         """A Progress and perhaps a Snapshot, where it is time for them."""
-        due = force or self.step == 1 or self.stepper.full
+        follow = self.pace is not None and self.pace <= FOLLOWED_PACE and self.step > self.shown
+        due = force or follow or self.step == 1 or self.stepper.full
         if not due and self.now() - self.last_progress < PROGRESS_SECONDS:
             return
+        self.heard = False
         figures = self.stepper.drain()
         self.finite = self.finite and bool(figures.loss.isfinite().all())
         if len(figures.loss):
             self.kl_per_dim = figures.kl_per_dim.mean(dim=0).numpy()
         self.last_progress = self.now()
-        self.marks.append((self.last_progress, self.step))
+        if not self.marks or self.marks[-1][1] < self.step:
+            self.marks.append((self.last_progress, self.step))
         yield self.progress(figures)
-        if self.finite and (force or self.now() >= self.next_snapshot):
+        if self.finite and self.step > self.shown and (force or follow or self.now() >= self.next_snapshot):
             yield from self.snapshot()
 
     def progress(self, figures: Figures) -> Progress:
         (first_time, first_step), (last_time, last_step) = self.marks[0], self.marks[-1]
         speed = (last_step - first_step) / (last_time - first_time) if last_time > first_time else 0.0
+        expected = speed
+        if self.pace is not None:
+            # What is spent outside counts for the pace, but not in `marks`.
+            speed = min(speed, self.pace)
+            expected = speed or self.pace
         return Progress(
             step=self.step,
             total_steps=self.total_steps,
@@ -213,7 +295,7 @@ class _Run:
             learning_rate=self.rate_in_force,
             beta=self.beta_in_force,
             steps_per_second=speed,
-            seconds_left=(self.total_steps - self.step) / speed if speed else None,
+            seconds_left=(self.total_steps - self.step) / expected if expected else None,
         )
 
     def snapshot(self) -> Iterator[Event]:
@@ -222,7 +304,7 @@ class _Run:
         if not all_finite(copy):
             self.finite = False
             return
-        self.healthy = copy
+        self.healthy, self.shown = copy, self.step
         self.next_snapshot = self.now() + max(SNAPSHOT_SECONDS, (self.now() - began) / SNAPSHOT_SHARE)
         yield Snapshot(self.step, copy)
 
@@ -283,5 +365,11 @@ class _Run:
             last = self.healthy
         model = last if all_finite(last) else self.healthy
         return Finished(
-            reason, message, self.step, self.now() - self.began, model, self.evaluation, tuple(self.changes)
+            reason,
+            message,
+            self.step,
+            self.now() - self.began - self.waited,
+            model,
+            self.evaluation,
+            tuple(self.changes),
         )
