@@ -107,6 +107,10 @@ def test_keys_reach_them(window, actions, qtbot):
         assert pressed.signal_triggered, name
 
 
+def test_a_key_that_is_held_takes_one_step(actions):
+    assert not actions.step.autoRepeat()
+
+
 def test_one_view_at_a_time(actions):
     assert [action.isChecked() for action in actions.views()] == [True, False, False]
     for index, action in enumerate((actions.explore, actions.reconstruct, actions.evaluate)):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QComboBox, QPushButton
+from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSlider, QWidget
 
 from vae_studio.ui import theme
 from vae_studio.ui.actions import Actions
@@ -226,6 +227,7 @@ def test_tooltips_name_the_shortcuts_that_there_are(bar):
         ("train_button", actions.train),
         ("pause_button", actions.pause),
         ("stop_button", actions.stop),
+        ("step_button", actions.step),
         ("export_button", actions.export),
         ("explore_tab", actions.explore),
         ("reconstruct_tab", actions.reconstruct),
@@ -233,6 +235,35 @@ def test_tooltips_name_the_shortcuts_that_there_are(bar):
     ):
         (named,) = re.findall(r"\((.+)\)$", button(bar, name).toolTip())
         assert QKeySequence(named) == action.shortcut(), name
+
+
+@pytest.mark.parametrize("width", [1424, 1084, 944])  # of windows that are 1440, 1100 and, the least, 960 wide
+def test_everything_fits_in_every_state(bar, qtbot, width):
+    bar.set_run("2-D explorer · training")
+    bar.show_model(RunBar.RUN, "")
+    for state in ("idle", "running", "paused", "ending"):
+        bar.set_state(state)
+        for pace in (Qt.Key.Key_Home, Qt.Key.Key_End):
+            qtbot.keyClick(bar.findChild(QSlider, "pace_slider"), pace)
+            assert bar.minimumSizeHint().width() <= width
+            bar.resize(width, bar.height())
+            qtbot.wait(1)
+            shown = [*bar.findChildren(QPushButton), *bar.findChildren(QSlider), combo(bar), *labels(bar)]
+            shown = sorted((w for w in shown if w.isVisible()), key=lambda w: left(bar, w))
+            for before, after in itertools.pairwise(shown):
+                assert left(bar, before) + before.width() <= left(bar, after), (before, after)
+            assert left(bar, shown[-1]) + shown[-1].width() <= width
+            for widget in shown:
+                if not isinstance(widget, (QSlider, QComboBox)):
+                    assert widget.width() >= widget.sizeHint().width(), widget.text()
+
+
+def labels(bar):
+    return bar.pace.findChildren(QLabel)
+
+
+def left(bar: QWidget, widget: QWidget) -> int:
+    return widget.mapTo(bar, QPoint(0, 0)).x()
 
 
 def test_everything_has_a_name_and_a_tooltip(bar):

@@ -80,6 +80,11 @@ def test_before_the_time_left_is_known(status):
     assert "left" not in " ".join(words(status))
 
 
+def test_step_by_step_there_is_no_rate(status):
+    status.show_progress(progress(1234, speed=0.0, left=None))
+    assert words(status) == ["epoch 6 of 100", f"step 1{THIN_SPACE}234"]
+
+
 def test_the_end_of_a_run(status):
     status.show_progress(progress(500))
     status.end_run("Trained 100 epochs.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -223,6 +224,90 @@ def test_beta_and_rate_are_turned_while_training(control, witness, qtbot):
     end(control, witness, qtbot)
     model = saved_model(witness.last(events.Saved)).model
     assert model.config == ENDLESS, "the config says how the run began"
+
+
+def taken(witness):
+    """The steps of the run that were said to be taken."""
+    return sum(len(event.steps) for event in witness.events if isinstance(event, events.Progress))
+
+
+def test_the_pace_of_a_run_and_of_the_next(control, witness, qtbot):
+    control.set_pace(5)
+    control.start(ENDLESS, 1)
+    until(qtbot, lambda: taken(witness) > 5)
+    assert witness.last(events.Progress).steps_per_second == pytest.approx(5, rel=0.1)
+    control.set_pace(None)
+    until(qtbot, lambda: taken(witness) > 200)
+    control.set_pace(0)
+    assert control.can_step
+    end(control, witness, qtbot)
+    first, second, third = witness.last(events.Saved).card["changes"]
+    assert (first, second["pace"], third["pace"]) == ({"step": 0, "pace": 5}, None, 0)
+
+    control.start(ENDLESS, 2)
+    del witness.events[:]
+    until(qtbot, lambda: witness.count(events.Snapshot) > 0)
+    assert witness.last(events.Snapshot).step == 0, "the pace stays as it was set"
+    end(control, witness, qtbot)
+
+
+def test_step_by_step(control, witness, qtbot):
+    control.set_pace(0)
+    control.step_once()
+    assert not control.can_step, "there is no run"
+    control.start(ENDLESS, 1)
+    until(qtbot, lambda: witness.count(events.Snapshot) > 0)
+    assert control.run.step == 0
+    for count in (1, 2, 3):
+        control.step_once()
+        until(qtbot, lambda count=count: taken(witness) == count and control.run.step == count)
+        qtbot.wait(100)
+        assert taken(witness) == count
+    control.pause_or_resume()
+    assert not control.can_step
+    control.step_once()
+    control.pause_or_resume()
+    assert control.can_step
+    qtbot.wait(200)
+    assert taken(witness) == 3, "a step asked for in a pause is not taken later"
+    control.step_once()
+    until(qtbot, lambda: taken(witness) == 4)
+    control.set_pace(200)
+    assert not control.can_step
+    control.step_once()
+    until(qtbot, lambda: taken(witness) > 20)
+    end(control, witness, qtbot)
+    assert witness.states == ["running", "paused", "running", "ending", "idle"]
+
+
+def test_a_pause_holds_a_run_that_waits_for_its_pace(control, witness, qtbot):
+    control.set_pace(1)
+    control.start(ENDLESS, 1)
+    until(qtbot, lambda: taken(witness) == 1)
+    qtbot.wait(100)
+    control.pause_or_resume()
+    qtbot.wait(1500)
+    assert taken(witness) == 1, "the second step would have come by now"
+    control.pause_or_resume()
+    until(qtbot, lambda: taken(witness) >= 2)
+    end(control, witness, qtbot)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+@pytest.mark.parametrize("pace", [0, 1])
+def test_closing_while_the_run_waits(control, witness, runs, pace, paused, qtbot):
+    control.set_pace(pace)
+    control.start(ENDLESS, 1)
+    control.step_once()
+    until(qtbot, lambda: taken(witness) == 1)
+    if paused:
+        control.pause_or_resume()
+    began = time.perf_counter()
+    control.close()
+    assert time.perf_counter() - began < 0.8, "a turn that is a second away is not waited for"
+    assert not control.run.trainer.isRunning()
+    (card,) = (json.loads(path.read_text(encoding="utf-8")) for path in runs.rglob("model.json"))
+    assert (card["ended"], card["steps"]) == ("stopped", 1)
 
 
 def test_turning_knobs_with_no_run_does_nothing(control, witness, qtbot):

@@ -29,7 +29,9 @@ class Actions(QObject):
         self.train = self._make("Train", "F5")
         self.pause = self._make("Pause or resume", "F6")
         self.stop = self._make("Stop", "F7")
-        self.random = self._make("Random point from the prior", "Ctrl+R")
+        self.step = self._make("One step", "F8")
+        self.step.setAutoRepeat(False)  # one at each press
+        self.random = self._make("Random point", "Ctrl+R")
         self.reset = self._make("Reset point to 0", "Ctrl+0")
         self.copy = self._make("Copy z", "Ctrl+Shift+C")
         self.help = self._make("Mouse and keys", "F1")
@@ -49,7 +51,7 @@ class Actions(QObject):
                     *(self.theme, self.system_theme),
                 ],
             ),
-            ("Train", [self.train, self.pause, self.stop]),
+            ("Train", [self.train, self.pause, self.stop, None, self.step]),
             ("Explore", [self.random, self.reset, self.copy]),
             ("Help", [self.help, self.about]),
         ]

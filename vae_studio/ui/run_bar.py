@@ -1,4 +1,4 @@
-"""The row under the menus: which model is shown, Train, Pause, Stop, the three views, Export."""
+"""The row under the menus: which model is shown, Train, Pause, Stop, the pace, the three views, Export."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from vae_studio.ui.controls import chip
+from vae_studio.ui.pace_control import PaceControl
 from vae_studio.ui.theme import Theme, icon_named
 
 
 class RunBar(QWidget):
     """Signals: model_chosen(str), a shipped model's name or "run" for the current run; open_requested();
     train_requested(), pause_requested(), stop_requested(), export_requested(); view_chosen(int), 0 Explore,
-    1 Reconstruct, 2 Evaluate."""
+    1 Reconstruct, 2 Evaluate. `pace` is the PaceControl."""
 
     model_chosen = Signal(str)
     open_requested = Signal()
@@ -32,7 +33,7 @@ class RunBar(QWidget):
         self._shown = ""
         self._models = _ModelCombo()
         self._models.setObjectName("model_combo")
-        self._models.setMinimumWidth(228)
+        self._models.setMinimumWidth(176)
         self._models.setAccessibleName("Model shown")
         self._models.setToolTip("The model that the map and the decoder show")
         for name, title in models:
@@ -47,6 +48,7 @@ class RunBar(QWidget):
         self._pause = _button("pause_button", "Pause", "Hold the training where it is (F6)", primary=True)
         self._stop = _button("stop_button", "Stop", "End the training and keep its model (F7)")
         self._export = _button("export_button", "Export…", "Save an image grid of the current plane (Ctrl+E)")
+        self.pace = PaceControl()
         self._views = QButtonGroup(self)
         for index, (text, tip) in enumerate(
             (
@@ -114,7 +116,7 @@ class RunBar(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        for widget in (self._models, self._train, self._pause, self._stop):
+        for widget in (self._models, self._train, self._pause, self._stop, self.pace):
             layout.addWidget(widget)
         layout.addStretch(1)
         for button in self._views.buttons():
@@ -124,7 +126,10 @@ class RunBar(QWidget):
 
 
 class _ModelCombo(QComboBox):
-    """Opening a model is too much for an accidental turn of the wheel."""
+    """Opening a model is too much for an accidental turn of the wheel. Gives way where the window is narrow."""
+
+    def sizeHint(self) -> QSize:
+        return super().sizeHint().expandedTo(QSize(228, 0))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()
@@ -143,5 +148,5 @@ def _button(name: str, text: str, tooltip: str, *, primary: bool = False) -> QPu
     result.setIconSize(QSize(12, 12))
     if primary:
         result.setProperty("kind", "primary")
-        result.setMinimumWidth(96)
+        result.setMinimumWidth(100)
     return result

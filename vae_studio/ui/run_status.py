@@ -56,7 +56,8 @@ class RunStatus(QStatusBar):
         self._where.setText(f"epoch {min(int(progress.epoch) + 1, epochs)} of {epochs}")
         left = "" if progress.seconds_left is None else f" · {duration(progress.seconds_left)} left"
         # Thin spaces group thousands, as in the Système international.
-        pace = f"{progress.steps_per_second:,.0f} steps/s{left}".replace(",", "\u2009")
+        speed = progress.steps_per_second  # 0 step by step
+        pace = (f"{speed:,.0f} steps/s{left}" if speed else f"step {progress.step:,}").replace(",", "\u2009")
         self._pace.setText("paused" if self._paused else pace)
 
     def set_paused(self, paused: bool) -> None:

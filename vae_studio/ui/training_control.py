@@ -78,15 +78,22 @@ class TrainingControl(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.run: Run | None = None
+        self._pace: float | None = None
 
     @property
     def going(self) -> bool:
         return self.run is not None and self.run.going
 
+    @property
+    def can_step(self) -> bool:
+        """Whether the run waits to be told to take a step."""
+        return self._pace == 0 and self.going and not self.run.ending and not self.run.trainer.paused
+
     def start(self, config: RunConfig, lineage: int) -> None:
-        """Begin a run of this config in a folder of its own."""
+        """Begin a run of this config in a folder of its own, at the pace that was set."""
         folder = paths.new_run_folder(paths.runs(), config.preset)
         commands: queue.SimpleQueue[events.Command] = queue.SimpleQueue()
+        commands.put(events.SetPace(self._pace))
         trainer = Trainer(lambda: tasks.train(config, folder, commands), self)
         self.run = Run(config, folder, commands, trainer, lineage)
         trainer.event.connect(self._take)
@@ -102,6 +109,8 @@ class TrainingControl(QObject):
                 trainer.resume()
             else:
                 trainer.pause()
+                # While it waits for its pace it gives nothing to be held at, unless it hears something.
+                self.run.commands.put(events.SetPace(self._pace))
             self.state_changed.emit("paused" if trainer.paused else "running")
 
     def stop(self) -> None:
@@ -119,6 +128,16 @@ class TrainingControl(QObject):
     def turn_rate(self, rate: float) -> None:
         if self.going:
             self.run.commands.put(events.SetRate(rate))
+
+    def set_pace(self, pace: float | None) -> None:
+        """Steps a second of this run and of those to come: None for flat out, 0 for one at each `step_once`."""
+        self._pace = pace
+        if self.going:
+            self.run.commands.put(events.SetPace(pace))
+
+    def step_once(self) -> None:
+        if self.can_step:
+            self.run.commands.put(events.StepOnce())
 
     def close(self) -> None:
         """Stop, and wait until the model is written."""
