@@ -26,6 +26,7 @@ PARTS = {
     "latent_map": {"map_contours", "map_layers", "map_view"},
     "map_contours": {"map_view"},
     "reconstruct_panel": {"picture_sheets"},
+    "run_bar": {"pace_control"},
     "map_layers": {"map_view"},
     "setup_panel": {
         *("data_fields", "fields", "model_fields", "network_fields", "objective_fields", "objective_panel"),
@@ -42,6 +43,7 @@ PARTS = {
     "evaluate_panel": {"bounds_plot", "evaluate_choices", "evaluate_table", "kl_bars"},
     "bounds_plot": {"following_plot"},
     "export_control": {"export_dialog", "settings", "workers"},
+    "session": {"workers"},
     "training_control": {"collapse", "workers"},
 }
 # They stand between the widgets and the workers: they say what is to be done, in `tasks`, and where it goes.

@@ -24,7 +24,7 @@ NAIVE = {10: 160.0, 100: 125.0, 1000: 104.0, 10_000: 99.5, 100_000: 98.75, 1_000
 
 def likelihood(bounds=BOUNDS, nll=NLL):
     found = tuple(Bound(k, value) for k, value in bounds.items())
-    return LogLikelihood(500, 10_000, max(bounds), nll, 1.0, 0.1, 0.9, 100.0, 20.0, found)
+    return LogLikelihood(500, 10_000, max(bounds), 4096, nll, 1.0, 0.1, 0.9, 100.0, 20.0, found)
 
 
 def naive(points=NAIVE, nll=98.0):
@@ -163,7 +163,17 @@ def test_what_stands_under_the_cursor(plot):
     assert hover(plot, 10_000) == ["naive, M = 10⁴: 99.50", "−log p(x) 100.50"], "its own value, not where it is drawn"
     both = {1: 104.0, 10: 103.0}
     plot.show_figures(likelihood(both, nll=-100.5), naive())
-    assert hover(plot, 10) == ["−IWAE-10 103.00", "naive, M = 10: 160.00", "−log p(x) −100.50"]
+    assert hover(plot, 10) == [
+        "−IWAE-10 103.00",
+        "what papers print as NLL(10)",
+        "naive, M = 10: 160.00",
+        "−log p(x) −100.50",
+    ]
+
+
+def test_the_last_bound_is_what_papers_print(plot):
+    plot.show_figures(likelihood(), None)
+    assert hover(plot, 500) == ["−IWAE-500 100.75", "what papers print as NLL(500)", "−log p(x) 100.50"]
 
 
 def test_what_is_not_finite_is_left_out(plot):

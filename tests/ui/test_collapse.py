@@ -58,6 +58,11 @@ def test_a_model_has_a_fifth_of_the_run_to_use_its_first_dimension():
     assert look(watch, 300, 2, dims=2) is None
 
 
+def test_a_few_steps_are_too_few_for_a_verdict():
+    watch = CollapseWatch(RunConfig(), 5)
+    assert look(watch, 5, dims=2) is None
+
+
 def test_all_dying_is_a_collapse_at_any_time():
     watch = CollapseWatch(RunConfig(), STEPS)
     look(watch, 10, 1, 2, dims=2)

@@ -55,14 +55,29 @@ def test_at_first_what_papers_do(choices):
 
 def test_every_choice_gets_into_the_request(choices, qtbot):
     choices.set_counts(**MNIST)
-    assert choices.plan() == "log p(x) of 500 of 10,000 images"
+    assert choices.plan() == "log p(x) of 500 of 10,000 images · all 10,000: about 20 × longer"
     pick(qtbot, choices, "evaluate_split_combo", Qt.Key.Key_Down)
-    assert choices.plan() == "log p(x) of 500 of 60,000 images"
+    assert choices.plan().startswith("log p(x) of 500 of 60,000 images · ")
     type_samples(qtbot, choices, "123")
     pick(qtbot, choices, "evaluate_images_combo", Qt.Key.Key_End)
     tick_naive(qtbot, choices)
     assert choices.request() == EvaluationRequest(split="train", samples=123, images=None, naive=True)
-    assert choices.plan() == "log p(x) of all 60,000 images"
+    assert choices.plan() == "log p(x) of all 60,000 images: about 120 × longer than 500"
+
+
+@pytest.mark.parametrize(
+    ("pace", "few", "all_of_them"),
+    [(1e-6, "2 s", "50 s"), (2e-5, "50 s", "17 min"), (2.88e-4, "12 min", "4 h 0 min")],
+)
+def test_after_an_evaluation_the_time_of_another_is_told(choices, qtbot, pace, few, all_of_them):
+    """So many seconds an image and sample, times 5000 samples, times 500 or 10,000 images."""
+    choices.set_counts(**MNIST)
+    choices.set_pace(pace)
+    assert choices.plan() == f"log p(x) of 500 of 10,000 images: about {few} · about {all_of_them} for all 10,000"
+    pick(qtbot, choices, "evaluate_images_combo", Qt.Key.Key_End)
+    assert choices.plan() == f"log p(x) of all 10,000 images: about {all_of_them}"
+    choices.set_pace(None)
+    assert choices.plan() == "log p(x) of all 10,000 images: about 20 × longer than 500"
 
 
 def test_a_number_just_typed_counts(choices, qtbot):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -257,6 +258,31 @@ def test_the_naive_estimate_needs_many_samples(control, evaluate, explorer, qtbo
     assert estimates[0] > estimates[-1] + 50
     assert "with M = 10⁶" in evaluate.says("evaluate_naive_note")
     assert len(evaluate.find(BoundsPlot, "bounds_plot").naive.y) == 6
+
+
+def test_the_time_of_the_whole_set_is_scaled_from_the_last_evaluation(control, evaluate, qtbot):
+    control.look_at(opened(small_models.mlp()))
+    images = evaluate.find(QComboBox, "evaluate_images_combo")
+    qtbot.waitUntil(lambda: "10,000" in images.currentText(), timeout=WAIT)
+    images.setFocus()
+    qtbot.keyClick(images, Qt.Key.Key_Home)
+    assert "all 10,000: about 20 × longer" in evaluate.says("evaluate_status")
+    evaluate.enter_samples(40)
+    evaluate.press("evaluate_button")
+    evaluate.wait_until_done()
+    found = re.fullmatch(r"done in .* · about (.*) for all 10,000", evaluate.says("evaluate_status"))
+    assert found, evaluate.says("evaluate_status")
+    words = found[1]
+    promised = sum(int(n) * {"s": 1, "min": 60}[unit] for n, unit in re.findall(r"(\d+) (s|min)", words))
+    qtbot.keyClick(images, Qt.Key.Key_End)
+    assert evaluate.says("evaluate_status") == f"log p(x) of all 10,000 images: about {words}"
+    evaluate.press("evaluate_button")
+    began = time.monotonic()
+    evaluate.wait_until_done()
+    taken = time.monotonic() - began
+    assert taken / 4 - 2 < promised < 4 * taken + 2, "the machine may have other things to do"
+    control.look_at(opened(small_models.mlp(3), "another"))
+    assert "20 × longer" in evaluate.says("evaluate_status"), "another model has a pace of its own"
 
 
 class Clock:

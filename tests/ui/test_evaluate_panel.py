@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QWheelEvent
-from PySide6.QtWidgets import QApplication, QLabel, QProgressBar, QPushButton, QScrollArea, QWidget
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QHelpEvent, QWheelEvent
+from PySide6.QtWidgets import QApplication, QLabel, QProgressBar, QPushButton, QScrollArea, QToolTip, QWidget
 
-from vae_studio.core.config import MLPConfig, RunConfig, SquaredErrorConfig
+from vae_studio.core.config import GaussianConfig, MixtureConfig, MLPConfig, RunConfig, SquaredErrorConfig
 from vae_studio.core.events import Evaluation
 from vae_studio.core.figures import Bound, EvaluationRequest, Information, LogLikelihood, Naive, NaivePoint, Report
 from vae_studio.core.model import build
@@ -22,7 +22,7 @@ KL_PER_DIM = np.array([0.5, 0.0, 2.0, 1.25], np.float32)
 EVALUATION = Evaluation(10_000, 123.75, 120.0, 3.75, KL_PER_DIM, np.array([True, False, True, True]))
 INFORMATION = Information(10_000, 1000, 3.5, 0.04, 0.25, 0.02)
 BOUNDS = (Bound(1, 123.0), Bound(5, 121.0), Bound(50, 120.0))
-LIKELIHOOD = LogLikelihood(500, 10_000, 50, 119.5, 1.5, 0.1, 1.49, 30.0, 12.0, BOUNDS)
+LIKELIHOOD = LogLikelihood(500, 10_000, 50, 4096, 119.5, 1.5, 0.1, 1.49, 30.0, 12.0, BOUNDS)
 NAIVE = Naive(100, 118.5, tuple(NaivePoint(10**n, 118.5 + 80 / 10**n, 10.0**n / 4) for n in range(1, 7)))
 REPORT = Report("test", EVALUATION, INFORMATION, LIKELIHOOD)
 
@@ -91,7 +91,7 @@ def test_how_far_it_is(panel, qtbot):
     panel.set_subject(subject())
     panel.set_counts(10_000, 60_000, 500)
     assert not bar.isVisible()
-    assert says(panel, "evaluate_status") == "log p(x) of 500 of 10,000 images", "what it will be is told before"
+    assert says(panel, "evaluate_status") == "log p(x) of 500 of 10,000 images · all 10,000: about 20 × longer"
     panel.begin()
     assert bar.isVisible()
     assert pressable(panel) == ["Cancel"]
@@ -148,6 +148,35 @@ def test_the_naive_estimate_is_explained(panel):
     assert "Drawn 1.00 nats higher" in words
     panel.show_report(subject(), REPORT)
     assert says(panel, "evaluate_naive_note") == ""
+
+
+def test_negative_nats_of_the_naive_estimate_have_the_same_minus_as_all_others(panel):
+    naive = Naive(100, -930.5, (NaivePoint(10, -300.0, 1.0), NaivePoint(100, -800.25, 2.0)))
+    report = Report("test", EVALUATION, INFORMATION, LIKELIHOOD, naive)
+    panel.show_report(subject(likelihood=GaussianConfig()), report)
+    words = says(panel, "evaluate_naive_note")
+    assert "−800.25" in words and "−930.50" in words and "-" not in words
+
+
+@pytest.mark.parametrize("settings", [{"prior": MixtureConfig(components=2)}, {"posterior": "full-gaussian"}])
+def test_bars_of_marginals_say_that_they_do_not_add_up(panel, qtbot, settings):
+    bars = find(panel, KLBars, "evaluate_kl_bars")
+    panel.show_report(subject(**settings), REPORT)
+    assert "marginal" in bars.bottom.label.toPlainText()
+    assert tip_of(qtbot, bars) == "KL of each marginal; they do not add up to the KL"
+    panel.show_report(subject(), REPORT)
+    assert "marginal" not in bars.bottom.label.toPlainText()
+    assert tip_of(qtbot, bars) == ""
+
+
+def tip_of(qtbot, plot):
+    """What a tooltip says when the mouse rests on a plot."""
+    at = plot.viewport().rect().center()
+    QApplication.sendEvent(plot.viewport(), QHelpEvent(QEvent.Type.ToolTip, at, plot.viewport().mapToGlobal(at)))
+    text = QToolTip.text()
+    QToolTip.hideText()
+    qtbot.waitUntil(lambda: not QToolTip.text())
+    return text
 
 
 def test_figures_keep_the_name_of_their_model(panel):
@@ -283,7 +312,7 @@ def test_themes(panel, qapp):
         QApplication.processEvents()
         for plot in (find(panel, BoundsPlot, "bounds_plot"), find(panel, KLBars, "evaluate_kl_bars")):
             assert plot.grab().toImage().pixelColor(1, 1) == QColor(wanted.panel)
-        legend = next(w for w in panel.findChildren(QLabel) if "IWAE" in w.text())
+        legend = next(w for w in panel.findChildren(QLabel) if "−IWAE-K" in w.text() and "span" in w.text())
         assert all(colour in legend.text() for colour in (wanted.train, wanted.test, wanted.kl))
 
 

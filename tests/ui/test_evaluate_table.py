@@ -40,6 +40,7 @@ def likelihood(**changes):
         "images": 500,
         "of_images": 10_000,
         "samples": 50,
+        "shared_samples": 4096,
         "nll": 118.256,
         "nll_se": 1.5,
         "nll_se_samples": 0.3,
@@ -91,6 +92,7 @@ def test_a_whole_report(table):
         "aggregate_kl": ("0.500", "± 0.004", False),
         "active_units": ("2", "of 3", False),
         "nll": ("118.26", "± 1.50", False),
+        "bound": ("120.50", "", False),
         "ess": ("1,234", "", False),
         "ess_lowest": ("46", "", False),
     }
@@ -110,6 +112,7 @@ def test_parts_that_are_not_there_yet_are_grey_and_old_ones_go(table):
         "mutual_information",
         "aggregate_kl",
         "nll",
+        "bound",
         "ess",
         "ess_lowest",
     }
@@ -168,16 +171,37 @@ def test_what_is_no_number_is_called_so(table):
     assert figures(table)["nll"][:2] == ("not finite", "")
 
 
+def test_the_heading_is_the_bound_again_after_an_auto_encoder(table):
+    coder = RunConfig(network=SMALL, model="autoencoder", likelihood=SquaredErrorConfig())
+    table.show_report(subject(coder), Report("test", evaluation(is_bound=False)))
+    table.show_report(subject(), Report("test", evaluation()))
+    shown = [w.text() for w in table.findChildren(QLabel) if w.isVisible()]
+    assert "Bound" in shown and "Reconstruction" not in shown
+
+
+def test_whose_samples_they_are_and_which_figure_papers_print(table):
+    table.show_report(subject(), Report("test", evaluation(), likelihood=likelihood()))
+    assert says(table, "evaluate_drawn") == "K = 50 own samples of q(z|x), 4,096 shared of p(z)"
+    name = next(w for w in table.findChildren(QLabel) if w.text().startswith("−IWAE-"))
+    assert name.text() == "−IWAE-50, papers’ NLL(50)"
+    assert "papers print as NLL(K)" in name.toolTip()
+    assert "one of several explanations" in table.findChild(QLabel, "figure_nll").toolTip()
+    table.show_report(subject(), Report("test", evaluation()))
+    assert says(table, "evaluate_drawn") == ""
+
+
 def test_an_auto_encoder_has_a_reconstruction_error_and_the_rest_is_grey(table):
     config = RunConfig(network=SMALL, model="autoencoder", likelihood=SquaredErrorConfig())
     why = "There is no p(x)."
     table.show_report(subject(config), Report("test", evaluation(is_bound=False), why_not=why))
     found = figures(table)
     assert found.pop("reconstruction") == ("120.00", "", False)
+    assert found.pop("active_units") == ("2", "of 3", False)
     assert set(found.values()) == {("—", "", True)}
     assert says(table, "evaluate_why_not") == why
     shown = [w.text() for w in table.findChildren(QLabel) if w.isVisible()]
     assert "reconstruction error" in shown
+    assert "Reconstruction" in shown and "Bound" not in shown
     assert "nats" not in shown, "a squared error is not in nats"
     assert says(table, "evaluate_unit") == "squared error per image, summed over pixels"
 
@@ -222,12 +246,13 @@ def test_all_of_it_as_text_unrounded():
     assert rows["mutual_information"] == f"{1 / 3}\t0.04"
     assert rows["nll"] == "118.256\t1.5"
     assert (rows["nll_images"], rows["nll_samples"], rows["active_units"]) == ("500", "50", "2")
+    assert rows["nll_shared_samples"] == "4096"
     assert [float(rows[f"bound_{k}"]) for k in (1, 5, 50)] == [124.0, 122.0, 120.5]
     assert [float(rows[f"naive_{m}"]) for m in (10, 100)] == [300.25, 200.125]
 
 
-def test_of_an_auto_encoder_only_the_error_is_copied():
+def test_of_an_auto_encoder_the_error_and_its_dimensions_are_copied():
     config = RunConfig(network=SMALL, model="autoencoder", likelihood=SquaredErrorConfig())
     text = as_text(subject(config), Report("test", evaluation(is_bound=False)))
-    assert text.splitlines()[-1] == "reconstruction_error\t120.0"
+    assert text.splitlines()[-2:] == ["reconstruction_error\t120.0", "active_units\t2"]
     assert "elbo" not in text and "nats" not in text

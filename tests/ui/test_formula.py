@@ -43,9 +43,10 @@ DATA = DataConfig(limit=200)
         ({"free_bits": 0.5, "beta": 2.0}, "loss = E[−log p(x|z)] + β Σ max(0.5, KLᵢ)"),
         ({"bound": "iwae", "samples": 50}, "loss = −log 1/50 Σ p(x,z)/q(z|x)"),
         ({"bound": "iwae", "samples": 50, "beta": 2.0}, "loss = −log 1/50 Σ p(x|z) (p/q)^β"),
-        ({"bound": "iwae"}, "loss = E[−log p(x,z)/q(z|x)]"),
+        ({"bound": "iwae"}, "−ELBO = E[−log (p(x,z)/q(z|x))]"),
+        ({"bound": "iwae", "beta": 2.0}, "loss = E[−log (p(x|z) (p/q)^β)]"),
         ({"model": "autoencoder", "likelihood": SquaredErrorConfig()}, "loss = ‖x − g(f(x))‖²"),
-        ({"model": "autoencoder", "beta": 3.0}, "loss = −Σ x log y + (1 − x) log(1 − y), y = g(f(x))"),
+        ({"model": "autoencoder", "beta": 3.0}, "loss = −Σ [x log y + (1 − x) log(1 − y)], y = g(f(x))"),
     ],
 )
 def test_symbols(values, expected):
@@ -148,6 +149,12 @@ def test_the_numbers_of_free_bits_are_the_floored_sum():
     value, reconstruction, floored = said(config, progress)
     assert floored == pytest.approx(np.maximum(progress.kl_per_dim, 0.4).sum(), abs=0.06)
     assert value == pytest.approx(reconstruction + floored, abs=0.11)
+
+
+def test_the_importance_weighted_bound_of_one_sample_is_the_elbo_it_is_called():
+    config, progress = first_step(bound="iwae", latent_dims=6)
+    assert formula.symbols(config).startswith("−ELBO = ")
+    assert progress.objective[0] == pytest.approx(progress.reconstruction[0] + progress.kl[0], rel=1e-5)
 
 
 def test_the_importance_weighted_bound_is_tighter_than_the_elbo_beside_it():

@@ -57,7 +57,7 @@ def test_every_action_stands_beside_its_shortcut(dialog):
         ("Zoom at the cursor", "Wheel or pinch"),
         ("Nudge the point", "← → ↑ ↓"),
         ("Zoom in and out", "+ −"),
-        ("Show the whole prior", "0"),
+        ("Show the middle of latent space", "0"),
         ("Cancel a drag", "Esc"),
     ],
 )

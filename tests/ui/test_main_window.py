@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import small_models
 import torch
-from PySide6.QtCore import QPointF, QSettings, Qt
+from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -24,15 +24,25 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSlider,
     QSpinBox,
+    QStyle,
+    QStyleOptionSlider,
     QWidget,
 )
 
 from vae_studio import app
-from vae_studio.core import library
+from vae_studio.core import datasets, library
 from vae_studio.core.checkpoint import load_model, save_model
-from vae_studio.core.config import MLPConfig, RunConfig
+from vae_studio.core.config import (
+    BernoulliConfig,
+    DataConfig,
+    MixtureConfig,
+    MLPConfig,
+    RunConfig,
+    SquaredErrorConfig,
+)
 from vae_studio.core.events import Evaluated, Finished, Progress, Snapshot
 from vae_studio.core.presets import find_preset
+from vae_studio.core.runs import record
 from vae_studio.core.scene import EncodingsFrame, MapFrame, PicturesFrame, PointFrame
 from vae_studio.ui.main_window import MainWindow
 from vae_studio.ui.theme import DARK, LIGHT
@@ -80,13 +90,15 @@ def window(qtbot, open_window) -> MainWindow:
     return window
 
 
-def settle(qtbot, window: MainWindow) -> None:
-    """Wait until map, encodings and point show the current scene."""
+def settle(qtbot, window: MainWindow, act: Callable[[], None] = lambda: None) -> None:
+    """Do this, and wait until map, encodings and point show the scene that comes of it."""
     frames: list[object] = []
     window.renderer.frame.connect(frames.append)
+    act()
 
     def done() -> bool:
-        kinds = {type(f) for f in frames if not isinstance(f, MapFrame) or f.complete}
+        current = [f for f in frames if f.version.lineage == window.session.scene.version.lineage]
+        kinds = {type(f) for f in current if not isinstance(f, MapFrame) or f.complete}
         return {PointFrame, MapFrame, EncodingsFrame} <= kinds
 
     qtbot.waitUntil(done, timeout=WAIT)
@@ -182,9 +194,12 @@ def test_click_arrow_keys_sliders_and_typed_values_all_move_the_same_point(qtbot
 def test_twenty_dimensions_bring_sliders_axes_and_a_plane_through_the_point(qtbot, window: MainWindow) -> None:
     combo = child(window, QComboBox, "model_combo")
     combo.setFocus()
-    qtbot.keyClicks(combo, "PyTorch")
-    qtbot.waitUntil(lambda: window.session.opened.model.latent_dims == 20, timeout=WAIT)
-    settle(qtbot, window)
+
+    def choose() -> None:
+        qtbot.keyClicks(combo, "PyTorch")
+        qtbot.waitUntil(lambda: window.session.opened.model.latent_dims == 20, timeout=WAIT)
+
+    settle(qtbot, window, choose)
     assert child(window, QSlider, "latent_slider_19") is not None
     axis_x = child(window, QComboBox, "axis_x_combo")
     axis_x.setFocus()
@@ -300,6 +315,50 @@ def test_models_of_other_kinds_and_sizes_say_what_they_have_not(qtbot, open_wind
     assert failures == []
 
 
+@pytest.mark.parametrize("likelihood", [SquaredErrorConfig(), BernoulliConfig()])
+def test_an_opened_autoencoder_shows_its_cards_error(qtbot, open_window, tmp_path: Path, likelihood) -> None:
+    config = RunConfig(
+        model="autoencoder",
+        likelihood=likelihood,
+        network=MLPConfig(widths=(16,)),
+        latent_dims=3,
+        data=DataConfig(limit=500),
+        epochs=1,
+        device="cpu",
+    )
+    for _ in record(config, datasets.load(config.data, 0), tmp_path):
+        pass
+    path = tmp_path / "model.safetensors"
+    window = open_window(str(path))
+    settle(qtbot, window)
+    card = window.session.opened.card
+    assert text_of(window, "objective_name") == "reconstruction error"
+    assert text_of(window, "neg_elbo") == f"{card['reconstruction']:.1f}"
+    assert text_of(window, "binarisation_note").endswith(config.unit)
+    assert text_of(window, "active_units") == "All 3 latent dimensions are active."
+    assert child(window, QPushButton, "prior_chip").text() == "Spread"
+    shown = window.findChildren(QLabel) + window.findChildren(QAbstractButton)
+    told = [part.text() for part in shown if part.isVisible()]
+    assert not any("ELBO" in text for text in told)
+    assert "reconstruction error train" in told
+    squared = likelihood.kind == "squared-error"
+    assert ("squared error" if squared else "nats") in window.training_panel.loss_plot.left.label.toPlainText()
+
+
+def test_random_draws_from_a_learned_prior(qtbot, open_window, tmp_path: Path) -> None:
+    model = small_models.of(prior=MixtureConfig(components=2))
+    model.prior.means.copy_(torch.tensor([[2.0, 1.0], [2.0, -1.0]]))
+    model.prior.log_scales.fill_(-5.0)
+    path = tmp_path / "mixture.safetensors"
+    save_model(path, model, {})
+    window = open_window(str(path))
+    settle(qtbot, window)
+    press(qtbot, window, "random_button")
+    qtbot.waitUntil(lambda: window.map_panel.map.point() != (0.0, 0.0), timeout=WAIT)
+    across, up = window.map_panel.map.point()
+    assert abs(across - 2.0) < 0.1 and abs(abs(up) - 1.0) < 0.1
+
+
 def test_a_missing_model_is_named_and_the_window_lives_on(qtbot, open_window, tmp_path: Path) -> None:
     missing = tmp_path / "nowhere.safetensors"
     window = open_window(str(missing))
@@ -393,6 +452,88 @@ def test_closing_while_training_and_while_paused_keeps_a_model(qtbot, window: Ma
     assert not window.training.run.trainer.isRunning()
     (file,) = data_home.rglob("model.safetensors")
     assert load_model(file).model.latent_dims == 2
+
+
+def pull_slider(slider: QSlider, fraction: float) -> None:
+    """Take the handle and let go of it at this fraction of the slider's width."""
+    option = QStyleOptionSlider()
+    slider.initStyleOption(option)
+    part = QStyle.SubControl.SC_SliderHandle
+    start = slider.style().subControlRect(QStyle.ComplexControl.CC_Slider, option, part, slider).center()
+    end = QPoint(round(slider.width() * fraction), start.y())
+    QTest.mousePress(slider, Qt.MouseButton.LeftButton, pos=start)
+    for part in range(1, 11):
+        QTest.mouseMove(slider, start + (end - start) * part / 10)
+    QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=end)
+
+
+def test_one_step_at_each_press_from_the_untrained_map_on(qtbot, window: MainWindow, data_home: Path) -> None:
+    said = collect(window)
+    small_run(qtbot, window)
+    step, action = child(window, QPushButton, "step_button"), window.actions_.step
+    pull_slider(child(window, QSlider, "pace_slider"), 0.0)
+    assert step.isVisible() and not step.isEnabled() and not action.isEnabled(), "nothing runs"
+    qtbot.keyClick(window, Qt.Key.Key_F8)
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: any(isinstance(s, Snapshot) for s in said), timeout=WAIT)
+    assert step.isEnabled() and action.isEnabled()
+    assert child(window, QLabel, "status_text").text() == "Press F8 for the first step"
+
+    def shown() -> bool:
+        """Whether the decoder view shows the newest weights."""
+        return bool(np.abs(shown_image(window) - expected_image(window, (0.0, 0.0))).mean() < 3)
+
+    def steps() -> list[int]:
+        return np.concatenate([s.steps for s in said if isinstance(s, Progress)]).tolist()
+
+    qtbot.waitUntil(shown, timeout=WAIT)
+    assert np.ptp(shown_image(window)) < 60, "it has learned nothing"
+    for count in (1, 2, 3):
+        qtbot.keyClick(window, Qt.Key.Key_F8)
+        qtbot.waitUntil(lambda count=count: window.training.run.step == count, timeout=WAIT)
+        qtbot.wait(150)
+        assert steps() == list(range(1, count + 1))
+        qtbot.waitUntil(shown, timeout=WAIT)
+    press(qtbot, window, "step_button")
+    qtbot.waitUntil(lambda: window.training.run.step == 4, timeout=WAIT)
+    assert any(label.text() == "step 4" for label in window.status.findChildren(QLabel))
+
+    press(qtbot, window, "pause_button")
+    assert not step.isEnabled() and not action.isEnabled()
+    press(qtbot, window, "pause_button")
+    pull_slider(child(window, QSlider, "pace_slider"), 0.5)
+    assert not step.isVisible() and not action.isEnabled()
+    qtbot.waitUntil(lambda: window.training.run.step > 8, timeout=WAIT)
+    pull_slider(child(window, QSlider, "pace_slider"), 0.0)
+    qtbot.waitUntil(step.isEnabled, timeout=WAIT)
+    began = time.perf_counter()
+    window.close()
+    assert time.perf_counter() - began < 5
+    assert not window.training.run.trainer.isRunning()
+    (file,) = data_home.rglob("model.safetensors")
+    card = load_model(file).card
+    assert (card["ended"], card["changes"][0]) == ("stopped", {"step": 0, "pace": 0})
+    assert steps() == list(range(1, len(steps()) + 1)) and card["steps"] >= steps()[-1] > 8
+
+
+def test_the_pace_is_kept_for_the_next_run_and_a_new_window_starts_flat_out(qtbot, open_window) -> None:
+    window = open_window("explorer-2d")
+    settle(qtbot, window)
+    said = collect(window)
+    small_run(qtbot, window)
+    pull_slider(child(window, QSlider, "pace_slider"), 0.42)
+    pace = window.bar.pace.pace()
+    assert 5 < pace < 50
+    for _ in range(2):
+        del said[:]
+        press(qtbot, window, "train_button")
+        qtbot.waitUntil(lambda: sum(isinstance(s, Snapshot) for s in said) > 6, timeout=WAIT)
+        last = [s for s in said if isinstance(s, Progress)][-1]
+        assert last.step < 50 and 0 < last.steps_per_second <= pace
+        press(qtbot, window, "stop_button")
+        qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+    window.close()
+    assert open_window("explorer-2d").bar.pace.pace() is None
 
 
 def test_a_diverging_run_ends_with_a_sentence_and_finite_weights(qtbot, window: MainWindow, data_home: Path) -> None:
@@ -683,11 +824,11 @@ def test_a_window_closed_before_it_was_shown_starts_nothing(qtbot, store: QSetti
 def test_every_named_control_of_the_design_is_there(window: MainWindow) -> None:
     names = {w.objectName() for w in window.findChildren(QWidget)}
     wanted = (
-        "train_button pause_button stop_button preset_combo data_combo network_combo latent_dims beta_slider "
-        "learning_rate batch_size epochs seed device_combo loss_plot kl_plot progress_bar latent_map decoder_view "
-        "latent_slider_0 latent_slider_1 random_button reset_button export_button likelihood_combo posterior_combo "
-        "model_combo prior_combo targets_combo bound_combo samples kl_combo kl_warm_up kl_cycles free_bits "
-        "schedule_combo weight_decay network_widths activation_combo"
+        "train_button pause_button stop_button pace_slider step_button preset_combo data_combo network_combo "
+        "latent_dims beta_slider learning_rate batch_size epochs seed device_combo loss_plot kl_plot progress_bar "
+        "latent_map decoder_view latent_slider_0 latent_slider_1 random_button reset_button export_button "
+        "likelihood_combo posterior_combo model_combo prior_combo targets_combo bound_combo samples kl_combo "
+        "kl_warm_up kl_cycles free_bits schedule_combo weight_decay network_widths activation_combo"
     )
     assert set(wanted.split()) <= names
     assert window.actions_.theme.objectName() == "theme_action"

@@ -179,6 +179,7 @@ def test_the_prior_chip_says_what_the_contours_are(panel):
     ):
         panel.set_config(config)
         assert words in chip.toolTip()
+        assert chip.text() == chip.accessibleName() == ("Prior" if config.model == "vae" else "Spread")
 
 
 # Classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from vae_studio.core.scene import (
     View,
 )
 from vae_studio.ui.session import Session
-from vae_studio.ui.workers import Renderer
+from vae_studio.ui.workers import Jobs, Renderer
 
 SECONDS_60 = 60_000
 VIEW = View(-3.0, 3.0, -2.0, 2.0, 600, 400)
@@ -71,8 +72,17 @@ class Witness(QObject):
 
 
 @pytest.fixture
-def session(qtbot):
-    return Session()
+def jobs(qtbot):
+    jobs = Jobs("point jobs")
+    jobs.start()
+    yield jobs
+    jobs.stop()
+    assert jobs.wait(SECONDS_60)
+
+
+@pytest.fixture
+def session(jobs):
+    return Session(jobs)
 
 
 @pytest.fixture
@@ -222,7 +232,8 @@ def test_random_points_come_from_the_prior(session, explorer):
     assert session.scene.point == (0.0, 0.0)
 
 
-def test_random_points_come_from_the_models_own_prior(session):
+def mixture():
+    """A little model whose prior has two narrow parts, left below and right."""
     from small_models import of
 
     from vae_studio.core.config import MixtureConfig
@@ -230,16 +241,80 @@ def test_random_points_come_from_the_models_own_prior(session):
     model = of(prior=MixtureConfig(components=2))
     model.prior.means.copy_(model.prior.means.new_tensor([[5.0, 0.0], [-5.0, 9.0]]))
     model.prior.log_scales.fill_(-2.0)
-    session.look_at(tasks.OpenedModel(model, {}, "mixture", Path("mixture.safetensors"), ""), Version(1, 0))
+    return tasks.OpenedModel(model, {}, "mixture", Path("mixture.safetensors"), "")
+
+
+def test_random_points_come_from_the_models_own_prior(session, qtbot):
+    session.look_at(mixture(), Version(1, 0))
     points = []
     session.point_changed.connect(lambda scene: points.append(scene.point))
     for _ in range(400):
-        session.random_point()
+        with qtbot.waitSignal(session.point_changed, timeout=SECONDS_60):
+            session.random_point()
     drawn = np.array(points)
     right = drawn[:, 0] > 0
     assert 140 < right.sum() < 260
     assert np.abs(drawn[right].mean(axis=0) - (5, 0)).max() < 0.06
     assert np.abs(drawn[~right].mean(axis=0) - (-5, 9)).max() < 0.06
+
+
+def test_a_learned_prior_is_read_by_a_worker_and_no_one_waits_for_it(session, jobs, qtbot):
+    begun, go = threading.Event(), threading.Event()
+
+    def busy():
+        begun.set()
+        assert go.wait(60)
+        yield from ()
+
+    jobs.submit(busy, pytest.fail, pytest.fail)
+    assert begun.wait(60)
+    session.look_at(mixture(), Version(1, 0))
+    moves = []
+    session.point_changed.connect(lambda scene: moves.append(scene.point))
+    for _ in range(50):  # as the key does while it is held
+        session.random_point()
+    assert moves == [], "the device is busy, the window is not"
+    go.set()
+    qtbot.waitUntil(lambda: len(moves) == 1, timeout=SECONDS_60)
+    assert abs(session.scene.point[0]) > 3
+    qtbot.wait(50)
+    assert len(moves) == 1, "one draw for all that was asked meanwhile"
+    with qtbot.waitSignal(session.point_changed, timeout=SECONDS_60):
+        session.random_point()
+
+
+@pytest.mark.parametrize("other", ["moved", "reset", "another model"])
+def test_a_random_point_that_comes_too_late_is_let_go(session, jobs, qtbot, other):
+    go, after = threading.Event(), []
+
+    def busy():
+        assert go.wait(60)
+        yield from ()
+
+    jobs.submit(busy, pytest.fail, pytest.fail)
+    session.look_at(mixture(), Version(1, 0))
+    session.random_point()
+    if other == "moved":
+        session.move_on_map((0.25, 0.5))
+    elif other == "reset":
+        session.reset_point()
+    else:
+        session.look_at(small(2), Version(2, 0))
+    wanted = session.scene.point
+    go.set()
+    jobs.submit(lambda: iter(["free"]), after.append, pytest.fail)
+    qtbot.waitUntil(lambda: after == ["free"], timeout=SECONDS_60)
+    assert session.scene.point == wanted
+
+
+def test_a_draw_that_fails_is_told_and_another_can_be_asked_for(session, qtbot):
+    opened = mixture()
+    opened.model.prior.logits.fill_(float("nan"))  # nothing can be drawn with such weights
+    session.look_at(opened, Version(1, 0))
+    for _ in range(2):
+        with qtbot.waitSignal(session.failed, timeout=SECONDS_60):
+            session.random_point()
+    assert session.scene.point == (0.0, 0.0)
 
 
 def test_a_sample_stays_while_the_point_moves_and_is_drawn_anew_on_demand(session, drawn, explorer, qtbot):

@@ -617,6 +617,52 @@ def test_binarised_targets_and_kl_by_samples_reach_the_config(panel, qtbot):
     )
 
 
+def test_a_free_mean_is_seen_and_does_not_outlive_its_model(panel, qtbot):
+    unfold(qtbot, panel, "model")
+    opened = RunConfig(preset="burda-vae-1", likelihood=GaussianConfig(mean="linear", scale="fixed", width=0.25))
+    panel.set_config(opened)
+    mean = combo_of(panel, "mean")
+    assert (mean.value(), mean.currentText(), mean.isEnabled()) == ("linear", "free (linear)", True)
+    assert panel.config() == opened
+    choose(qtbot, panel.findChild(QComboBox, "preset_combo"), 0)
+    assert panel.config() == PRESETS["explorer-2d"].config
+    assert not mean.isEnabled() and "free mean" in mean.toolTip()
+    pick(qtbot, combo_of(panel, "likelihood"), "gaussian")
+    assert mean.value() == "sigmoid"
+    assert panel.config().likelihood == GaussianConfig()
+    pick(qtbot, mean, "linear")
+    assert panel.config().likelihood == GaussianConfig(mean="linear")
+    assert "free mean" in panel.findChild(QAbstractButton, "model_section").accessibleName()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "usual"),
+    [
+        ("posterior", "laplace", "diagonal-gaussian"),
+        ("prior", "laplace", "standard-normal"),
+        ("prior", "gaussian-mixture", "standard-normal"),
+        ("bound", "iwae", "elbo"),
+    ],
+)
+def test_the_kl_in_force_is_shown_where_there_is_no_closed_form(panel, qtbot, name, value, usual):
+    unfold(qtbot, panel, "model", "objective")
+    kl, other = combo_of(panel, "kl"), combo_of(panel, name)
+    assert kl.currentText() == "closed form"
+    pick(qtbot, other, value)
+    assert not panel.config().closed_form_kl
+    assert (kl.currentText(), kl.isEnabled()) == ("by samples", False)
+    if name != "bound":
+        reason = " ".join(kl.toolTip().split())
+        assert "closed form here only for a Gaussian posterior and the prior N(0, I)" in reason
+    assert panel.config().kl == "auto", "what was chosen is kept"
+    pick(qtbot, other, usual)
+    assert (kl.currentText(), kl.isEnabled()) == ("closed form", True)
+    pick(qtbot, kl, "sampled")
+    pick(qtbot, other, value)
+    pick(qtbot, other, usual)
+    assert (kl.currentText(), panel.config().kl) == ("by samples", "sampled")
+
+
 def test_the_headings_say_what_is_unusual_inside(panel):
     def words(name):
         return panel.findChild(QAbstractButton, f"{name}_section").accessibleName().partition(": ")[2]

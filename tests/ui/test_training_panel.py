@@ -14,7 +14,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from vae_studio.core.config import GaussianConfig, RunConfig, SquaredErrorConfig
+from vae_studio.core.config import GaussianConfig, MixtureConfig, RunConfig, SquaredErrorConfig
 from vae_studio.core.events import Evaluated, Evaluation, Progress, Started
 from vae_studio.ui import theme
 from vae_studio.ui.following_plot import FollowingPlot
@@ -498,6 +498,39 @@ def test_an_opened_autoencoder_has_no_bars(panel: TrainingPanel) -> None:
     assert sum("has no KL" in text for text in words(panel)) == 1
     panel.show_kl_per_dim(np.array([3.0, 2.0]))
     assert not any("has no KL" in text for text in words(panel))
+
+
+def test_before_any_run_the_curves_are_named_for_the_model_that_is_opened(panel: TrainingPanel) -> None:
+    coder = RunConfig(model="autoencoder", likelihood=SquaredErrorConfig())
+    panel.show_model(coder, np.empty(0))
+    seen = words(panel)
+    assert {"reconstruction error train", "reconstruction error test"} <= set(seen)
+    assert not any("ELBO" in text or "nats" in text for text in seen)
+    assert panel.loss_plot.left.label.toPlainText().strip() == "squared error"
+    assert sum("has no KL" in text for text in seen) == 2
+    panel.show_model(RunConfig(), np.array([3.0, 2.0]))
+    assert {"−ELBO train", "−ELBO test"} <= set(words(panel))
+    assert panel.kl_bars.values.tolist() == [3.0, 2.0]
+    begin(panel, RunConfig())
+    panel.show_model(coder, np.empty(0))
+    assert "−ELBO train" in words(panel), "the curves are still those of the run"
+    assert sum("has no KL" in text for text in words(panel)) == 1
+
+
+def test_bars_of_marginals_say_that_they_do_not_add_up(panel: TrainingPanel) -> None:
+    def told() -> bool:
+        titled = "marginal" in panel.kl_bars.bottom.label.toPlainText()
+        assert ("do not add up to the KL" in panel.kl_bars.getPlotItem().toolTip()) == titled
+        return titled
+
+    begin(panel, RunConfig(prior=MixtureConfig(components=3)))
+    assert told()
+    begin(panel, RunConfig())
+    assert not told()
+    panel.show_model(RunConfig(posterior="full-gaussian"), np.array([3.0, 2.0]))
+    assert told()
+    panel.show_model(RunConfig(model="autoencoder", prior=MixtureConfig()), np.empty(0))
+    assert not told(), "there are no bars at all"
 
 
 def test_negative_nats_of_a_density_are_drawn_and_written(panel: TrainingPanel) -> None:

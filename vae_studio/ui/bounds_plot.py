@@ -97,7 +97,11 @@ class BoundsPlot(FollowingPlot):
         """Draw these; None is nothing."""
         self.nll = found.nll if found and math.isfinite(found.nll) else None
         self.moved = self.nll - naive.nll if naive and self.nll is not None else 0.0
-        self.bounds.set_points([(b.samples, b.value, f"{bound_name(b.samples)} {_nats(b.value)}") for b in _of(found)])
+        bounds = _of(found)
+        words = [f"{bound_name(b.samples)} {_nats(b.value)}" for b in bounds]
+        if bounds and bounds[-1].samples > 1:
+            words[-1] += f"<br>what papers print as NLL({bounds[-1].samples})"
+        self.bounds.set_points([(b.samples, b.value, said) for b, said in zip(bounds, words, strict=True)])
         self.naive.set_points(
             [
                 (p.samples, p.nll + self.moved, f"naive, M = {samples_words(p.samples)}: {_nats(p.nll)}")

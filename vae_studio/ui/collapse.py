@@ -11,7 +11,9 @@ from vae_studio.core.events import Evaluated
 from vae_studio.ui.controls import subscript
 
 _NAMED = 3
-_PATIENCE = 0.2  # of the run: how long a model may take to use its first dimension
+# How long a model may take to use its first dimension: this share of the run, and at least so many steps.
+_PATIENCE = 0.2
+_FEWEST_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class CollapseWatch:
         self._ever |= active
         if active.any():
             return self._some(np.flatnonzero(dead), figures.kl_per_dim) if dead.any() else None
-        if dead.any() or evaluated.step >= _PATIENCE * self._total_steps:
+        if dead.any() or evaluated.step >= max(_PATIENCE * self._total_steps, _FEWEST_STEPS):
             return self._all()
         return None
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QHBoxLayout, QSpinBox, QWidget
 
 from vae_studio.core.figures import DEFAULT_SAMPLES, NAIVE_IMAGES, SUBSET, EvaluationRequest
+from vae_studio.ui.controls import duration
 
 _MOST_SAMPLES = 100_000
 
@@ -23,6 +24,7 @@ class EvaluateChoices(QWidget):
         self._images_chosen = False
         self._running = False
         self._has_likelihood = True
+        self.pace: float | None = None
         self.split = QComboBox()
         self.split.addItem("test images", "test")
         self.split.addItem("training images", "train")
@@ -75,7 +77,36 @@ class EvaluateChoices(QWidget):
         """What takes most of the time, in few words."""
         if not self._has_likelihood:
             return "An auto-encoder has no p(x)."
-        return f"log p(x) of {self.images.currentText()} images" if self.samples.value() else "no log p(x)"
+        if not self.samples.value():
+            return "no log p(x)"
+        words, count = f"log p(x) of {self.images.currentText()} images", self._chosen_count()
+        if self.pace is not None and count:
+            words += f": about {self._seconds(count)}"
+        elif count and count > SUBSET:
+            words += f": about {count / SUBSET:.0f} × longer than {SUBSET}"
+        return " · ".join(filter(None, (words, self.whole_set())))
+
+    def whole_set(self) -> str:
+        """How long log p(x) of all images would take where a subset is chosen, or nothing."""
+        every, count = self._counts.get(self.split.currentData()), self._chosen_count()
+        if not (self._has_likelihood and self.samples.value() and every and count and count < every):
+            return ""
+        if self.pace is None:
+            return f"all {every:,}: about {every / count:.0f} × longer"
+        return f"about {self._seconds(every)} for all {every:,}"
+
+    def set_pace(self, seconds: float | None) -> None:
+        """How long log p(x) of one image by one sample took; None: nobody knows for this model."""
+        self.pace = seconds
+        self._changed()
+
+    def _chosen_count(self) -> int | None:
+        """Over how many images log p(x) is averaged, as far as it is known."""
+        chosen = self.images.currentData()
+        return self._counts.get(self.split.currentData()) if chosen is None else chosen
+
+    def _seconds(self, images: int) -> str:
+        return _roughly(self.pace * images * self.samples.value())
 
     def set_counts(self, test: int, train: int, default: int | None) -> None:
         """How many images there are of each split, and over how many log p(x) is estimated unless the user has chosen:
@@ -152,3 +183,8 @@ class EvaluateChoices(QWidget):
             widget.setObjectName(name)
             widget.setAccessibleName(spoken)
             widget.setToolTip(tip)
+
+
+def _roughly(seconds: float) -> str:
+    """As a duration, from ten minutes on without seconds."""
+    return duration(max(seconds, 1.0)) if seconds < 600 else duration(60 * round(seconds / 60)).replace(" 0 s", "")

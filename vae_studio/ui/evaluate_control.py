@@ -34,6 +34,7 @@ class EvaluateControl(QObject):
         self._subject: Subject | None = None
         self._job: Job | None = None  # the one under way
         self._pace = Pace()
+        self._reported = 0.0  # when the newest figures came
         self.panel.evaluate_requested.connect(self._start)
         self.panel.cancel_requested.connect(self._cancel)
 
@@ -42,6 +43,8 @@ class EvaluateControl(QObject):
         model, before = opened.model, self._subject
         self._subject = Subject(model, opened.name, step)
         self.panel.set_subject(self._subject)
+        if before is not None and before.config != model.config:
+            self.panel.set_pace(None)
         if before is None or before.config.data != model.config.data:
             self._jobs.submit(
                 lambda: tasks.count_images(model),
@@ -62,9 +65,13 @@ class EvaluateControl(QObject):
     def _take(self, subject: Subject, found: Report | tasks.Evaluated) -> None:
         if isinstance(found, tasks.Evaluated):
             self._end(f"done in {duration(found.seconds)}")
-        else:
-            self._pace.restart()
-            self.panel.show_report(subject, found)
+            return
+        self._pace.restart()
+        self.panel.show_report(subject, found)
+        if found.likelihood and not found.naive and subject.config == self._subject.config:
+            taken = time.monotonic() - self._reported
+            self.panel.set_pace(taken / (found.likelihood.images * found.likelihood.samples))
+        self._reported = time.monotonic()
 
     def _fail(self, failure: Failure) -> None:
         self._end("not done")

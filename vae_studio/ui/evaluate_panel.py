@@ -78,6 +78,10 @@ class EvaluatePanel(QFrame):
         None for all."""
         self._choices.set_counts(test, train, default)
 
+    def set_pace(self, seconds: float | None) -> None:
+        """How long log p(x) of one image by one sample takes, as it went last time; None while nobody knows."""
+        self._choices.set_pace(seconds)
+
     def begin(self) -> None:
         """An evaluation is under way."""
         had_focus = self._button.hasFocus()
@@ -98,6 +102,7 @@ class EvaluatePanel(QFrame):
         self._figures = subject, report
         is_bound = report.evaluation.is_bound
         self._table.show_report(subject, report)
+        self._bars.set_marginal(is_bound and not subject.config.factorised)
         self._bars.show_values(report.evaluation.kl_per_dim if is_bound else np.empty(0), report.evaluation.active)
         self._bounds.show_figures(report.likelihood, report.naive)
         self._copy.setEnabled(True)
@@ -108,7 +113,8 @@ class EvaluatePanel(QFrame):
         """No evaluation is under way any more, and why."""
         had_focus = self._cancel.hasFocus()
         self._show_running(False)
-        self._say(words)
+        more = self._choices.whole_set() if self._choices.pace is not None else ""
+        self._say(f"{words} · {more}" if more else words)
         if had_focus:
             self._button.setFocus()
 
@@ -284,10 +290,11 @@ def _naive_words(naive: Naive, moved: float) -> str:
     if abs(moved) >= 0.01:
         way = "higher" if moved > 0 else "lower"
         drawn = f" Drawn {abs(moved):.2f} nats {way}, because the bounds are of more images."
-    return (
+    words = (
         f"Naive estimate of {naive.images} images: {last.nll:.2f} with M = {samples_words(last.samples)} samples of "
         f"p(z), effective sample size {last.ess:,.0f}; importance sampling gives {naive.nll:.2f}.{drawn}"
     )
+    return words.replace(" -", " −")  # a density's nats may be negative
 
 
 def _row(*widgets: QWidget, stretched: QWidget | None = None) -> QHBoxLayout:

@@ -17,7 +17,6 @@ from vae_studio.ui.controls import label, subscript
 
 _NOTHING = "—"
 _FEW = 10  # an effective sample size below this says that a few samples have nearly all the weight
-_NEAR = 1.0  # nats from the most mutual information that can be found
 
 # Key, name, unit, whether it stands under the figure above it, and what it is.
 _ROWS = (
@@ -52,15 +51,24 @@ _ROWS = (
         "",
         False,
         "Latent dimensions whose posterior mean varies over the images with a variance above 0.01 (Burda et al. "
-        "2016): Cov(E[z]) > 0.01.",
+        "2016): Cov(E[z]) > 0.01. Of an auto-encoder, whose codes have any scale: those that vary at all.",
     ),
     (
         "nll",
         "−log p(x)",
         "nats",
         False,
-        "Negative log-likelihood, by importance sampling with K samples of each image’s posterior q(z|x), and more "
-        "of the prior that all images share.",
+        "Negative log-likelihood, by importance sampling with K samples of each image’s posterior q(z|x), and draws "
+        "of the prior p(z) that all images share. It may be lower than what papers print: an encoder that settles on "
+        "one of several explanations of an image misses the others, and draws of the prior find them.",
+    ),
+    (
+        "bound",
+        "−IWAE-K",
+        "nats",
+        True,
+        "What papers print as NLL(K): −log of the mean importance weight of K samples of q(z|x), without draws of the "
+        "prior (Burda et al. 2016). An upper bound on −log p(x).",
     ),
     (
         "ess",
@@ -113,9 +121,11 @@ class EvaluateTable(QWidget):
         self.setAccessibleName("Figures of the evaluation")
         self._cells: dict[str, tuple[QLabel, QLabel, QLabel, QLabel]] = {}
         self._over: dict[str, QLabel] = {}
+        self._headings = {key: label(title, "title") for key, title in _HEADINGS.items()}
         self._unit = _note("evaluate_unit")
         self._inactive = _note("evaluate_inactive")
         self._capped = _note("evaluate_capped")
+        self._drawn = _note("evaluate_drawn")
         self._few = _note("evaluate_few", role="error")
         self._binarised = _note("evaluate_binarised")
         self._why_not = _note("evaluate_why_not", role="muted")
@@ -134,16 +144,19 @@ class EvaluateTable(QWidget):
             note.hide()
 
     def _notes(self) -> tuple[QLabel, ...]:
-        return self._unit, self._inactive, self._capped, self._few, self._binarised, self._why_not
+        return self._unit, self._inactive, self._capped, self._drawn, self._few, self._binarised, self._why_not
 
     def show_report(self, subject: Subject, report: Report) -> None:
         """Everything found so far; what is not there yet or never will be is grey."""
         self.clear()
         evaluation, config = report.evaluation, subject.config
         self._name("reconstruction", "= reconstruction" if evaluation.is_bound else "reconstruction error")
+        self._headings["neg_elbo"].setText(_HEADINGS["neg_elbo"] if evaluation.is_bound else "Reconstruction")
         _say(self._unit, config.unit)
         _say(self._over["neg_elbo"], f"all {evaluation.images:,} {_split(report)} images")
         self._put("reconstruction", evaluation.reconstruction)
+        self._put_text("active_units", f"{evaluation.active_units}", f"of {len(evaluation.active)}")
+        _say(self._inactive, _inactive_words(evaluation.active))
         _say(self._why_not, report.why_not)
         for *_, unit in self._cells.values():
             unit.setVisible(config.likelihood.kind != "squared-error")
@@ -151,8 +164,6 @@ class EvaluateTable(QWidget):
             return
         self._put("neg_elbo", evaluation.neg_elbo)
         self._put("kl", evaluation.kl)
-        self._put_text("active_units", f"{evaluation.active_units}", f"of {len(evaluation.active)}")
-        _say(self._inactive, _inactive_words(evaluation.active))
         if report.information:
             self._show_information(report.information)
         if report.likelihood:
@@ -163,11 +174,10 @@ class EvaluateTable(QWidget):
         self._over["mutual_information"].setToolTip(_estimator(found))
         self._put("mutual_information", found.mutual_information, found.mutual_information_se)
         self._put("aggregate_kl", found.aggregate_kl, found.aggregate_kl_se)
-        most = math.log(found.images)
-        if found.mutual_information > most - _NEAR:
+        if found.at_its_limit:
             _say(
                 self._capped,
-                f"From {found.images:,} images no more than log {found.images:,} = {most:.2f} nats of mutual "
+                f"From {found.images:,} images no more than log {found.images:,} = {found.limit:.2f} nats of mutual "
                 "information can be found: there may be more, and less KL(q(z) ‖ p(z)).",
             )
 
@@ -175,6 +185,13 @@ class EvaluateTable(QWidget):
         _say(self._over["nll"], f"{_of_images(found)}, K = {found.samples:,}")
         self._put("nll", found.nll, found.nll_se)
         self._cells["nll"][2].setToolTip(_error_words(found))
+        _say(
+            self._drawn,
+            f"K = {found.samples:,} own samples of q(z|x), {found.shared_samples:,} shared of p(z)",
+        )
+        last = found.bounds[-1]
+        self._name("bound", f"−IWAE-{last.samples}, papers’ NLL({last.samples})" if last.samples > 1 else "−ELBO")
+        self._put("bound", last.value)
         for key, size in (("ess", found.ess), ("ess_lowest", found.ess_lowest)):
             self._put_text(key, f"{size:,.0f}" if size >= _FEW else f"{size:.1f}")
         if found.ess_lowest < _FEW:
@@ -235,6 +252,7 @@ class EvaluateTable(QWidget):
                 ("kl", self._unit),
                 ("aggregate_kl", self._capped),
                 ("active_units", self._inactive),
+                ("bound", self._drawn),
             ):
                 if key == after:
                     grid.addWidget(note, row, 0, 1, 4)
@@ -249,7 +267,7 @@ class EvaluateTable(QWidget):
         over.setObjectName(f"over_{key}")
         over.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
         self._over[key] = over
-        grid.addWidget(label(_HEADINGS[key], "title"), row, 0)
+        grid.addWidget(self._headings[key], row, 0)
         grid.addWidget(over, row, 1, 1, 3)
         return row + 1
 
@@ -264,7 +282,7 @@ def as_text(subject: Subject, report: Report) -> str:
         ("unit", subject.config.unit),
     ]
     if not evaluation.is_bound:
-        rows.append(("reconstruction_error", evaluation.reconstruction))
+        rows += [("reconstruction_error", evaluation.reconstruction), ("active_units", evaluation.active_units)]
         return _lines(rows)
     rows += [("neg_elbo", evaluation.neg_elbo), ("reconstruction", evaluation.reconstruction), ("kl", evaluation.kl)]
     rows += [(f"kl_z{i + 1}", float(value)) for i, value in enumerate(evaluation.kl_per_dim)]
@@ -275,6 +293,7 @@ def as_text(subject: Subject, report: Report) -> str:
         rows.append(("aggregate_kl", told.aggregate_kl, told.aggregate_kl_se))
     if found:
         rows += [("nll", found.nll, found.nll_se), ("nll_images", found.images), ("nll_samples", found.samples)]
+        rows.append(("nll_shared_samples", found.shared_samples))
         rows += [("ess", found.ess), ("ess_lowest", found.ess_lowest)]
         rows += [(f"bound_{bound.samples}", bound.value) for bound in found.bounds]
     if report.naive:
@@ -311,7 +330,7 @@ def _estimator(found: Information) -> str:
     return (
         f"q(z) is taken as the mixture of the posteriors of all {found.images:,} images, and log-ratios are averaged "
         f"over {found.samples:,} draws from it. So it cannot find more mutual information than log "
-        f"{found.images:,} = {math.log(found.images):.2f} nats."
+        f"{found.images:,} = {found.limit:.2f} nats."
     )
 
 

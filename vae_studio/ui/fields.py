@@ -192,6 +192,9 @@ class FieldGroup(QObject):
         """The settings as shown, as plain values for `RunConfig.with_changes`. Raises ConfigError."""
         raise NotImplementedError
 
+    def show_in_force(self, config: RunConfig) -> None:
+        """Show, without announcing it, what this config takes in place of what was chosen."""
+
     def reasons(self, config: RunConfig) -> dict[QWidget, str]:
         """Why fields have no meaning in this config, for those that have none."""
         return {}

@@ -37,12 +37,14 @@ def symbols(config: RunConfig, beta: float | None = None) -> str:
     if config.model == "autoencoder":
         if config.likelihood.kind == "squared-error":
             return "loss = ‖x − g(f(x))‖²"
-        return "loss = −Σ x log y + (1 − x) log(1 − y), y = g(f(x))"
+        return "loss = −Σ [x log y + (1 − x) log(1 − y)], y = g(f(x))"
     many = f"1/{config.samples} Σ"
     weight = "β " if _weighted(config, beta) else ""
     if config.bound == "iwae":
         ratio = "p(x|z) (p/q)^β" if weight else "p(x,z)/q(z|x)"
-        return f"loss = E[−log {ratio}]" if config.samples == 1 else f"loss = −log {many} {ratio}"
+        if config.samples > 1:
+            return f"loss = −log {many} {ratio}"
+        return f"{'loss' if weight else '−ELBO'} = E[−log ({ratio})]"  # with one sample the two bounds are the same
     name = "loss" if weight or config.free_bits else "−ELBO"
     if not (config.closed_form_kl or config.free_bits):
         terms = f"[−log p(x|z) + {weight}log q/p]"

@@ -14,7 +14,7 @@ _WHAT_IS_SHOWN = (
     "the coloured dots are where the encoder puts test images, one colour a class.",
     "The ring is the current point; the decoder column shows its image and lets you set each latent dimension.",
     "Press Train and all of it follows the weights as they learn; the curves show −ELBO, its reconstruction term "
-    "and its KL term in nats per image, where less is better.",
+    "and its KL term in nats per image, or of an auto-encoder its reconstruction error. Less is better.",
 )
 _MOUSE: Table = [
     ("Move the point", "Drag the ring"),
@@ -24,7 +24,7 @@ _MOUSE: Table = [
     ("Nudge the point", "← → ↑ ↓"),
     ("Nudge it further", "Shift + arrow"),
     ("Zoom in and out", "+ −"),
-    ("Show the whole prior", "0"),
+    ("Show the middle of latent space", "0"),
     ("Cancel a drag", "Esc"),
     ("Hide or show a class", "Click in the legend"),
     ("Show one class only", "Ctrl + click"),

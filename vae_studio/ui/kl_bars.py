@@ -14,6 +14,7 @@ from vae_studio.ui.theme import Theme
 
 _STRIDES = (1, 2, 5, 10, 20, 50, 100)
 _PIXELS_PER_SIGN, _GAP = 6, 8
+_MARGINAL = "KL of each marginal; they do not add up to the KL"
 
 
 class _DimensionAxis(QuietAxis):
@@ -42,10 +43,11 @@ class KLBars(FollowingPlot):
 
     def __init__(self, name: str = "kl_bars", *, largest_first: bool = False) -> None:
         self._largest_first = largest_first
-        self._dimensions = _DimensionAxis("dimension, largest KL first" if largest_first else "dimension")
+        self._dimensions = _DimensionAxis(self._order_words("dimension"))
         super().__init__(
             name, "KL by latent dimension, in nats", self._dimensions, QuietAxis("left", "KL, nats", thickness=42)
         )
+        self.marginal = False
         self.values = np.empty(0)
         self._active: np.ndarray | None = None
         self._bars = pg.BarGraphItem(x=[], height=[], width=0.6, pen=None)
@@ -53,6 +55,14 @@ class KLBars(FollowingPlot):
         self.getPlotItem().addItem(self._bars, ignoreBounds=True)
         self.set_theme(self._theme)
         self.refresh()
+
+    def set_marginal(self, marginal: bool) -> None:
+        """Whether the values are KLs of marginals, which do not add up to the KL, as it is where posterior or prior do
+        not factorise."""
+        self.marginal = marginal
+        self._dimensions.set_title(self._order_words("marginal" if marginal else "dimension"))
+        self.getPlotItem().setToolTip(_MARGINAL if marginal else "")  # a view shows its items' tooltips, not its own
+        self.setAccessibleName(f"KL by latent dimension, in nats{': ' + _MARGINAL if marginal else ''}")
 
     def show_values(self, values: np.ndarray, active: np.ndarray | None = None) -> None:
         """One bar for each of `values` (latent_dims,); what is not finite or absurd gets none.
@@ -73,6 +83,9 @@ class KLBars(FollowingPlot):
     def set_theme(self, theme: Theme) -> None:
         super().set_theme(theme)
         self._colour()
+
+    def _order_words(self, what: str) -> str:
+        return f"{what}, largest KL first" if self._largest_first else what
 
     def _colour(self) -> None:
         theme, active = self._theme, self._active

@@ -182,7 +182,7 @@ class _Row(QWidget):
             text = f"{self._title} carries no information (KL = {kl:.3f} nats)"
         else:
             text = f"{self._title}: KL = {kl:.3f} nats per image"
-        self._name.setToolTip(text)
+        self._name.setToolTip(text.replace("= -", "= −"))
 
     def _value_changed(self, value: float) -> None:
         self.changed.emit(self._index, value)

@@ -70,7 +70,8 @@ class MainWindow(QMainWindow):
         self.decoder = DecoderPanel()
         self.training_panel = TrainingPanel()
         self.status = RunStatus()
-        self.session = Session(self)
+        self.point_jobs = Jobs("point jobs", self)  # a random point comes at once, whatever else is to be done
+        self.session = Session(self.point_jobs, self)
         self.training = TrainingControl(self)
         self.renderer = Renderer(tasks.Frames(), self)
         self.jobs = Jobs("jobs", self)
@@ -78,7 +79,7 @@ class MainWindow(QMainWindow):
         self.evaluation_jobs = Jobs("evaluation jobs", self)
         self.evaluation = EvaluateControl(self.evaluation_jobs, self)
         self.export = ExportControl(self.export_jobs, self._settings, self)
-        self._workers = (self.renderer, self.jobs, self.export_jobs, self.evaluation_jobs)
+        self._workers = (self.renderer, self.jobs, self.export_jobs, self.evaluation_jobs, self.point_jobs)
         self._pages = (self.map_panel, self.reconstruct, self.evaluation.panel)  # in the order of the views
         self._lay_out()
         self._connect()
@@ -106,6 +107,7 @@ class MainWindow(QMainWindow):
         actions.train.triggered.connect(self._train)
         actions.pause.triggered.connect(self.training.pause_or_resume)
         actions.stop.triggered.connect(self.training.stop)
+        actions.step.triggered.connect(self.training.step_once)
         actions.random.triggered.connect(self.session.random_point)
         actions.reset.triggered.connect(self.session.reset_point)
         actions.copy.triggered.connect(self.decoder.copy_point)
@@ -117,6 +119,8 @@ class MainWindow(QMainWindow):
         self.bar.train_requested.connect(self._train)
         self.bar.pause_requested.connect(self.training.pause_or_resume)
         self.bar.stop_requested.connect(self.training.stop)
+        self.bar.pace.pace_changed.connect(self._choose_pace)
+        self.bar.pace.step_requested.connect(self.training.step_once)
         self.bar.view_chosen.connect(self._choose_view)
         self.bar.export_requested.connect(self._show_export)
 
@@ -138,6 +142,7 @@ class MainWindow(QMainWindow):
         self.session.scene_changed.connect(self.renderer.submit)
         self.session.model_changed.connect(self._show_model)
         self.session.point_changed.connect(self._show_point)
+        self.session.failed.connect(self.report)
         self.session.encodings_placed.connect(self.map_panel.map.set_encodings)
         self.training.said.connect(self._run_said)
         self.training.state_changed.connect(self._show_run_state)
@@ -217,11 +222,11 @@ class MainWindow(QMainWindow):
         """The figures of a model that is merely opened, where a run's would be."""
         card, config, objective = opened.card, opened.model.config, self.setup.objective
         vae = config.model == "vae"
-        self.training_panel.show_kl_per_dim(np.asarray(card.get("kl_per_dim") or [], np.float32) if vae else None)
+        self.training_panel.show_model(config, np.asarray(card.get("kl_per_dim") or [], np.float32))
         self.status.end_run(f"Exploring {opened.name} · {_HINT}")
         objective.clear_numbers()
-        if card.get("neg_elbo") is not None:
-            terms = card["reconstruction"], card["kl"]
+        if card.get("reconstruction") is not None:
+            terms = card["reconstruction"], card["kl"] if vae else 0.0
             objective.figures.show_numbers(config, *terms, beta=config.beta, which="test", model=opened.name)
             objective.figures.show_active(card["active_units"], opened.model.latent_dims, vae=vae)
 
@@ -327,7 +332,7 @@ class MainWindow(QMainWindow):
         if run.progress is not None:
             objective.clear_numbers()
             self._show_progress_numbers(run.progress)
-            self.training_panel.show_kl_per_dim(run.progress.kl_per_dim if run.config.model == "vae" else None)
+            self.training_panel.show_model(run.config, run.progress.kl_per_dim)
         if run.evaluated is not None:
             self._show_active(run.evaluated.evaluation)
             self.decoder.set_kl_per_dim(run.evaluated.evaluation.kl_per_dim)
@@ -344,6 +349,8 @@ class MainWindow(QMainWindow):
                 self.training_panel.begin(event, run.config, run.preset_title)
                 self.status.show_device(event.device)
                 self.setup.objective.clear_numbers()
+                if self.training.can_step:
+                    self.status.show_text("Press F8 for the first step")
                 if event.batch_size < run.config.batch_size:
                     images = f"{event.batch_size} images, all there are,"
                     self.notice.show_notice(f"Each step takes {images} though the batch was to be larger.")
@@ -433,9 +440,19 @@ class MainWindow(QMainWindow):
         self.actions_.train.setEnabled(state == "idle")
         self.actions_.pause.setEnabled(state in ("running", "paused"))
         self.actions_.stop.setEnabled(state in ("running", "paused"))
+        self._show_can_step()
         self.status.set_paused(state == "paused")
         if state == "idle" and self.training.run:
             self._show_idle(self.training.run)
+
+    def _choose_pace(self, pace: float | None) -> None:
+        self.training.set_pace(pace)
+        self._show_can_step()
+
+    def _show_can_step(self) -> None:
+        possible = self.training.can_step
+        self.bar.pace.set_can_step(possible)
+        self.actions_.step.setEnabled(possible)
 
     def _show_idle(self, run: Run) -> None:
         """After a run, however it ended."""

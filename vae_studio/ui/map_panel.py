@@ -99,6 +99,9 @@ class MapPanel(QFrame):
 
     def set_config(self, config: RunConfig) -> None:
         """Which kind of model this is: say what the contours on the map are."""
+        words = "Prior" if config.model == "vae" else "Spread"
+        self._prior.setText(words)
+        self._prior.setAccessibleName(words)
         self._prior.setToolTip(f"Show contours: {_contours(config)}")
 
     def set_axes(self, axes: tuple[int, int]) -> None:

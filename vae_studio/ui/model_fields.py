@@ -20,7 +20,7 @@ _MODELS = (
 _POSTERIORS = (
     ("diagonal-gaussian", "diagonal Gaussian", "q(z|x) = N(μ, diag σ²): a mean and a width for each dimension."),
     ("full-gaussian", "full Gaussian", "q(z|x) = N(μ, Σ): dimensions may be correlated, the ellipse may lie askew."),
-    ("laplace", "Laplace", "q(z|x) = Laplace(μ, b): pointed, with heavy tails. Its KL is estimated by samples."),
+    ("laplace", "Laplace", "q(z|x) = Laplace(μ, b): pointed, with heavy tails. Its KL is estimated by samples here."),
 )
 _PRIORS = (
     ("standard-normal", "N(0, I)", "Every latent dimension is normal with mean 0 and variance 1."),
@@ -52,6 +52,10 @@ _SCALES = (
     ("learned", "learned", "One number for all pixels, learned with the weights, that starts at the width below."),
     ("per-pixel", "per pixel", "The decoder puts out one for every pixel of every z (Kingma & Welling 2014)."),
 )
+_MEANS = (
+    ("sigmoid", "[0, 1] (sigmoid)", "The mean stays between black and white, as pixels do."),
+    ("linear", "free (linear)", "The mean may be any number, as in factor analysis and probabilistic PCA."),
+)
 _SCALED = ("gaussian", "laplace")
 
 
@@ -75,6 +79,9 @@ class ModelFields(FieldGroup):
         )
         tip = "σ of the Gaussian or b of the Laplace, in grey values (black 0, white 1; 0.004 to 10)."
         self.width = Number("scale_width", "Width of the likelihood", tip, 0.004, 10.0, 0.01)
+        self.mean = Choice(
+            "mean_combo", "Mean of the likelihood", "Where the decoder's mean of a pixel may lie.", _MEANS
+        )
         self._show_scale(GaussianConfig())
         self.components.setValue(MixtureConfig().components)
         self.rows = [("Likelihood", self.likelihood), ("Posterior", self.posterior)]
@@ -85,6 +92,7 @@ class ModelFields(FieldGroup):
             ("Targets", self.targets),
             ("Scale", self.scale),
             ("Width", self.width),
+            ("Mean", self.mean),
         ]
         self.choices = {
             self.model: lambda value: {"model": value},
@@ -93,6 +101,7 @@ class ModelFields(FieldGroup):
             self.likelihood: lambda value: {"likelihood": self._likelihood(kind=value)},
             self.targets: lambda value: {"likelihood": self._likelihood(targets=value)},
             self.scale: lambda value: {"likelihood": self._likelihood(scale=value)},
+            self.mean: lambda value: {"likelihood": self._likelihood(mean=value)},
         }
         self.components.valueChanged.connect(self.changed)
         self.width.valueChanged.connect(self.changed)
@@ -112,8 +121,7 @@ class ModelFields(FieldGroup):
             choice.show_value(value)
         if isinstance(config.prior, MixtureConfig):
             self.components.setValue(config.prior.components)
-        if config.likelihood.kind in _SCALED:
-            self._show_scale(config.likelihood)
+        self._show_scale(config.likelihood if config.likelihood.kind in _SCALED else GaussianConfig())
 
     def changes(self) -> dict[str, Any]:
         return {
@@ -129,6 +137,7 @@ class ModelFields(FieldGroup):
         mixture = "" if config.prior.kind == "gaussian-mixture" else "Only a Gaussian mixture has components."
         black_or_white = "" if config.likelihood.kind == "bernoulli" else "Only Bernoulli pixels are black or white."
         spread = "" if config.likelihood.kind in _SCALED else "Only Gaussian and Laplace pixels have a scale."
+        centre = "" if config.likelihood.kind in _SCALED else "Only Gaussian and Laplace pixels may have a free mean."
         return {
             self.posterior: "" if vae else "An auto-encoder has no posterior: its code is a point, no distribution.",
             self.prior: prior,
@@ -136,6 +145,7 @@ class ModelFields(FieldGroup):
             self.targets: black_or_white,
             self.scale: spread,
             self.width: spread,
+            self.mean: centre,
         }
 
     def words(self, config: RunConfig) -> str:
@@ -150,18 +160,20 @@ class ModelFields(FieldGroup):
             found.append(self.targets.currentText())
         if config.likelihood.kind in _SCALED:
             found.append(f"{self.scale.currentText()} scale")
+            if config.likelihood.mean == "linear":
+                found.append("free mean")
         return ", ".join(found)
 
     def _show_scale(self, likelihood: GaussianConfig | LaplaceConfig) -> None:
         self.scale.show_value(likelihood.scale)
         self.width.show_value(likelihood.width)
-        self._mean = likelihood.mean  # there is no field for it
+        self.mean.show_value(likelihood.mean)
 
     def _prior(self, kind: str) -> dict[str, Any]:
         return {"kind": kind, "components": self.components.value()} if kind == "gaussian-mixture" else {"kind": kind}
 
-    def _likelihood(self, kind: str = "", targets: str = "", scale: str = "") -> dict[str, Any]:
-        """The likelihood as shown, with another kind, targets or scale."""
+    def _likelihood(self, kind: str = "", targets: str = "", scale: str = "", mean: str = "") -> dict[str, Any]:
+        """The likelihood as shown, with another kind, targets, scale or mean."""
         kind = kind or self.likelihood.value()
         if kind == "bernoulli":
             return {"kind": kind, "targets": targets or self.targets.value()}
@@ -170,6 +182,6 @@ class ModelFields(FieldGroup):
                 "kind": kind,
                 "scale": scale or self.scale.value(),
                 "width": self.width.exact(),
-                "mean": self._mean,
+                "mean": mean or self.mean.value(),
             }
         return {"kind": kind}

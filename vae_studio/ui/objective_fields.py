@@ -19,7 +19,7 @@ _BOUNDS = (
     ),
 )
 _KLS = (
-    ("auto", "closed form", "The exact KL from q(z|x) to p(z), where it has a closed form."),
+    ("auto", "closed form", "The exact KL from q(z|x) to p(z): here for a Gaussian posterior and the prior N(0, I)."),
     (
         "sampled",
         "by samples",
@@ -51,6 +51,8 @@ class ObjectiveFields(FieldGroup):
         tip = "Samples of z for each image and step: L of the ELBO, K of the importance-weighted bound."
         self.samples = spin("samples", "Samples", tip, 1, MAX_SAMPLES)
         self.kl = Choice("kl_combo", "KL", "How the KL in the ELBO is computed.", _KLS)
+        self._chosen_kl = self.kl.value()  # what is shown is what is in force, which may be another
+        self.kl.currentIndexChanged.connect(self._choose_kl)
         tip = "The share of the run (0 to 1) over which β rises from 0 to its value, so that codes form first."
         self.warm_up = Number("kl_warm_up", "KL warm-up", tip, 0.0, 1.0, 0.05)
         tip = "How often the KL warm-up is repeated in the run (Fu et al. 2019)."
@@ -77,6 +79,7 @@ class ObjectiveFields(FieldGroup):
 
     def show_config(self, config: RunConfig) -> None:
         self.bound.show_value(config.bound)
+        self._chosen_kl = config.kl
         self.kl.show_value(config.kl)
         self.samples.setValue(config.samples)
         self.cycles.setValue(config.kl_cycles)
@@ -89,7 +92,7 @@ class ObjectiveFields(FieldGroup):
         return {
             "bound": self.bound.value(),
             "samples": self.samples.value(),
-            "kl": self.kl.value(),
+            "kl": self._chosen_kl,
             "kl_warm_up": self.warm_up.exact(),
             "kl_cycles": self.cycles.value(),
             "free_bits": self.free_bits.exact(),
@@ -107,9 +110,14 @@ class ObjectiveFields(FieldGroup):
             found[self.kl] = "The importance-weighted bound has no KL term: its samples do it all."
         elif not config.closed_form_exists:
             found[self.kl] = (
-                "There is no closed form of the KL for this posterior and prior: it is computed by the same samples."
+                "The KL is computed in closed form here only for a Gaussian posterior and the prior N(0, I); for "
+                "others by the same samples as the rest."
             )
         return found
+
+    def show_in_force(self, config: RunConfig) -> None:
+        by_samples = config.model == "vae" and not config.closed_form_kl
+        self.kl.show_value("sampled" if by_samples else self._chosen_kl)
 
     def words(self, config: RunConfig) -> str:
         if config.model == "autoencoder":
@@ -127,6 +135,9 @@ class ObjectiveFields(FieldGroup):
         if config.free_bits:
             found.append("free bits")
         return ", ".join(found)
+
+    def _choose_kl(self) -> None:
+        self._chosen_kl = self.kl.value()
 
 
 class OptimisationFields(FieldGroup):

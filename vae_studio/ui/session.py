@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from vae_studio import tasks
 from vae_studio.core.latent import project
 from vae_studio.core.scene import EncodingsFrame, Pictures, Scene, TestImages, Version, View
+from vae_studio.ui.workers import Failure, Job, Jobs
 
 ENCODED_IMAGES = 1000
 
@@ -25,20 +26,24 @@ def most_informative(kl_per_dim: Sequence[float]) -> tuple[int, int]:
 
 
 class Session(QObject):
-    """Holds the scene; every change of it goes through here, and each asks for new frames.
+    """Holds the scene; every change of it goes through here, and each asks for new frames. `jobs` draws from priors.
 
     Signals: `scene_changed(Scene)` wants frames; `model_changed(OpenedModel)` when another model (not just newer
     weights of the same) is looked at, before its first scene; `point_changed(Scene)`, the point or the axes moved;
-    `encodings_placed(points (n, 2), labels (n,), strength (n,) or None)`, all None when there are none.
+    `encodings_placed(points (n, 2), labels (n,), strength (n,) or None)`, all None when there are none;
+    `failed(Failure)`.
     """
 
     scene_changed = Signal(object)
     model_changed = Signal(object)
     point_changed = Signal(object)
     encodings_placed = Signal(object, object, object)
+    failed = Signal(object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._jobs = jobs
+        self._drawing: Job | None = None  # a random point that is on its way
         self.scene: Scene | None = None
         self.opened: tasks.OpenedModel | None = None
         self._images: TestImages | None = None
@@ -61,6 +66,7 @@ class Session(QObject):
             self.scene = replace(before, model=model, version=version)
             self._ask()
             return
+        self._forget_draw()
         dims = model.latent_dims
         fits = before is not None and before.model.latent_dims == dims
         axes = before.axes if fits else most_informative(opened.card.get("kl_per_dim") or [0.0] * dims)
@@ -101,6 +107,7 @@ class Session(QObject):
     def move_point(self, point: tuple[float, ...]) -> None:
         if self.scene is None:
             return
+        self._forget_draw()
         self.scene = replace(self.scene, point=tuple(point))
         self.point_changed.emit(self.scene)
         self._ask()
@@ -115,9 +122,20 @@ class Session(QObject):
             self._ask()
 
     def random_point(self) -> None:
-        """A draw from the model's prior."""
-        if self.scene:
-            self.move_point(self.scene.model.random_point(self._new_seed()))
+        """A draw from the model's prior.
+
+        One that is learned has its weights on the device, where reading them may wait for a training: a worker does,
+        and its draw is let go of if the point is moved meanwhile.
+        """
+        if self.scene is None:
+            return
+        model, seed = self.scene.model, self._new_seed()
+        if not (model.is_vae and model.config.prior.kind == "gaussian-mixture"):
+            self.move_point(model.random_point(seed))
+        elif self._drawing is None:
+            self._drawing = self._jobs.submit(
+                lambda: tasks.random_point(model, seed), self.move_point, self._fail_to_draw
+            )
 
     def show_mean(self) -> None:
         """The mean of p(x|z) at the point."""
@@ -128,6 +146,15 @@ class Session(QObject):
         """A draw from p(x|z) at the point, another one each time; the noise stays the same while the point moves."""
         self._draw = self._new_seed()
         self._ask()
+
+    def _fail_to_draw(self, failure: Failure) -> None:
+        self._drawing = None
+        self.failed.emit(failure)
+
+    def _forget_draw(self) -> None:
+        if self._drawing is not None:
+            self._drawing.cancel()
+            self._drawing = None
 
     def _new_seed(self) -> int:
         return self._chance.getrandbits(63)

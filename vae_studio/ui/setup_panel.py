@@ -174,6 +174,8 @@ class SetupPanel(QFrame):
             self._lock()
             return False
         self._error.hide()
+        for group in self._groups:
+            group.show_in_force(config)
         self._reasons = {field: why for group in self._groups for field, why in group.reasons(config).items()}
         if not config.free_bits:
             self._reasons.setdefault(self._bound.free_bits, refusal(config, _SOME_FREE_BITS))

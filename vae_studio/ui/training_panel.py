@@ -25,8 +25,8 @@ _SMOOTHED_STEPS = (5, 100)  # but over this many steps at least and at most
 
 class TrainingPanel(QFrame):
     """Curves of the run under way, in nats per image over epochs: −ELBO train and test, reconstruction, KL, KL by
-    dimension; of an auto-encoder its reconstruction error. Values in through `begin`, `append`, `add_evaluation` and
-    `show_kl_per_dim`; sends no signals.
+    dimension; of an auto-encoder its reconstruction error. Values in through `begin`, `append`, `add_evaluation`,
+    `show_model` and `show_kl_per_dim`; sends no signals.
     """
 
     def __init__(self) -> None:
@@ -35,6 +35,7 @@ class TrainingPanel(QFrame):
         self.setObjectName("training_panel")
         self._steps_per_epoch = 1
         self._vae = True
+        self._has_run = False
         self._train = Curve("train", "", "train")
         self._test = Curve("test", "", "test", dots=True)
         self._reconstruction = Curve("reconstruction", "reconstruction", "reconstruction", raw_strength=0.22)
@@ -54,10 +55,10 @@ class TrainingPanel(QFrame):
     def begin(self, started: Started, config: RunConfig, name: str = "") -> None:
         """Clear everything for a run of this name with these settings."""
         self._steps_per_epoch = max(started.steps_per_epoch, 1)
-        self._vae = config.model == "vae"
+        self._vae, self._has_run = config.model == "vae", True
         self._name_curves(config)
         self._reset()
-        self.show_kl_per_dim(np.zeros(config.latent_dims) if self._vae else None)
+        self.show_model(config, np.zeros(config.latent_dims))
         self._invitation.hide()
         self._title.setText(f"Training · {name}" if name else "Training")
         self._make_room()
@@ -82,6 +83,13 @@ class TrainingPanel(QFrame):
             np.array([evaluated.step / self._steps_per_epoch]), np.array([evaluated.evaluation.neg_elbo])
         )
         self.loss_plot.refresh()
+
+    def show_model(self, config: RunConfig, kl_per_dim: np.ndarray) -> None:
+        """Show the KL of each dimension of this model, in nats; before any run the curves have names that fit it."""
+        if not self._has_run:
+            self._name_curves(config)
+        self.kl_bars.set_marginal(config.model == "vae" and not config.factorised)
+        self.show_kl_per_dim(kl_per_dim if config.model == "vae" else None)
 
     def show_kl_per_dim(self, values: np.ndarray | None) -> None:
         """Show the KL of each latent dimension (latent_dims,), in nats, of a run or of a model that is opened.
