@@ -163,3 +163,9 @@ def test_the_importance_weighted_bound_is_tighter_than_the_elbo_beside_it():
     )
     value = said(config, progress)[0]
     assert 0 < value < float(progress.reconstruction[0] + progress.kl[0])
+
+
+def test_a_learned_scale_is_named_by_its_letter():
+    assert formula.learned_scale(RunConfig(likelihood=GaussianConfig()), 0.1234) == "Learned σ = 0.123."
+    assert formula.learned_scale(RunConfig(likelihood=LaplaceConfig()), 0.05) == "Learned b = 0.050."
+    assert formula.learned_scale(RunConfig(), None) == ""

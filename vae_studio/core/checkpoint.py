@@ -132,6 +132,8 @@ def _figures_make_sense(card: dict[str, Any], config: RunConfig) -> bool:
     if figures == [None] * len(figures):
         return True
     numbers = [reconstruction]
+    if card.get("scale") is not None:
+        numbers.append(card["scale"])
     if config.model == "autoencoder":
         if bound != [None] * 3:
             return False

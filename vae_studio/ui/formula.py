@@ -103,6 +103,12 @@ def optimised(config: RunConfig, reconstruction: float, kl: float, beta: float, 
     return f"optimised: {total} {equals} {first} + {weight}{second}".replace("-", "−")
 
 
+def learned_scale(config: RunConfig, scale: float | None) -> str:
+    """The σ or b that all pixels share, where it is learned, in grey values from 0 to 1."""
+    letter = "σ" if config.likelihood.kind == "gaussian" else "b"
+    return "" if scale is None else f"Learned {letter} = {scale:.3f}."
+
+
 def note(config: RunConfig) -> str:
     """What kind of numbers these are, for people who want to compare them."""
     if config.likelihood.kind == "squared-error":

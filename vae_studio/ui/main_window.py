@@ -28,6 +28,7 @@ from vae_studio.ui.controls import file_stem, splitter
 from vae_studio.ui.decoder_panel import DecoderPanel
 from vae_studio.ui.evaluate_control import EvaluateControl
 from vae_studio.ui.export_control import ExportControl
+from vae_studio.ui.formula import learned_scale
 from vae_studio.ui.help_dialog import HelpDialog
 from vae_studio.ui.map_panel import MapPanel
 from vae_studio.ui.notice_bar import NoticeBar
@@ -228,7 +229,8 @@ class MainWindow(QMainWindow):
         if card.get("reconstruction") is not None:
             terms = card["reconstruction"], card["kl"] if vae else 0.0
             objective.figures.show_numbers(config, *terms, beta=config.beta, which="test", model=opened.name)
-            objective.figures.show_active(card["active_units"], opened.model.latent_dims, vae=vae)
+            scale = learned_scale(config, card.get("scale"))
+            objective.figures.show_active(card["active_units"], opened.model.latent_dims, vae=vae, scale=scale)
 
     def _new_version(self) -> Version:
         self._lineage += 1
@@ -402,7 +404,8 @@ class MainWindow(QMainWindow):
     def _show_active(self, figures: events.Evaluation) -> None:
         """Which dimensions of the run's model are active, and which died."""
         run, shown = self.training.run, self.setup.objective.figures
-        shown.show_active(figures.active_units, len(figures.active), vae=run.config.model == "vae")
+        scale = learned_scale(run.config, figures.scale)
+        shown.show_active(figures.active_units, len(figures.active), vae=run.config.model == "vae", scale=scale)
         shown.show_collapse(run.collapse)
 
     def _show_final_numbers(self, figures: events.Evaluation) -> None:

@@ -113,8 +113,8 @@ class ObjectiveFigures(QWidget):
         self._optimised.setText(optimised)
         self._optimised.setVisible(bool(optimised))
 
-    def show_active(self, active: int, total: int, *, vae: bool = True) -> None:
-        """How many of the latent dimensions are active."""
+    def show_active(self, active: int, total: int, *, vae: bool = True, scale: str = "") -> None:
+        """How many of the latent dimensions are active, and the learned scale of pixels in words, if there is one."""
         if active == 0:
             words = "No latent dimension is active."
         elif active == total:
@@ -123,7 +123,7 @@ class ObjectiveFigures(QWidget):
             )
         else:
             words = f"{active} of {total} latent dimensions {'is' if active == 1 else 'are'} active."
-        self._active.setText(words)
+        self._active.setText(f"{words} {scale}".strip())
         show_tip(self._active, _ACTIVE_TIP if vae else _USED_TIP)
         self._active.show()
 
