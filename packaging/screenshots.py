@@ -1,6 +1,7 @@
 """Makes the pictures in the README, with the program itself: `python packaging/screenshots.py [FOLDER]`.
 
-Trains the 2-D explorer for a while in the dark window, then shows the shipped model's reconstructions in the light one.
+Trains the 2-D explorer for a while in the dark window, then shows the shipped model's reconstructions in the light one,
+and its likelihood.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()
 
 from PySide6.QtCore import QEventLoop, QSettings, QTimer
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QCheckBox, QPushButton
 
 from vae_studio.core import library
 from vae_studio.core.events import Progress
@@ -52,6 +53,16 @@ def main(folder: Path) -> None:
     window.actions_.reconstruct.trigger()
     live(3)
     window.grab().save(str(folder / "reconstruct.png"))
+
+    window.actions_.theme.trigger()
+    window.actions_.evaluate.trigger()
+    window.findChild(QCheckBox, "evaluate_naive_check").click()
+    button = window.findChild(QPushButton, "evaluate_button")
+    button.click()
+    live(1)
+    wait(button.isEnabled)
+    live(1)
+    window.grab().save(str(folder / "evaluate.png"))
     window.close()
     (folder / "unused.ini").unlink(missing_ok=True)
     app.quit()

@@ -183,7 +183,7 @@ def test_whose_samples_they_are_and_which_figure_papers_print(table):
     table.show_report(subject(), Report("test", evaluation(), likelihood=likelihood()))
     assert says(table, "evaluate_drawn") == "K = 50 own samples of q(z|x), 4,096 shared of p(z)"
     name = next(w for w in table.findChildren(QLabel) if w.text().startswith("−IWAE-"))
-    assert name.text() == "−IWAE-50, papers’ NLL(50)"
+    assert name.text() == "−IWAE-50, papers’ NLL"
     assert "papers print as NLL(K)" in name.toolTip()
     assert "one of several explanations" in table.findChild(QLabel, "figure_nll").toolTip()
     table.show_report(subject(), Report("test", evaluation()))

@@ -190,7 +190,7 @@ class EvaluateTable(QWidget):
             f"K = {found.samples:,} own samples of q(z|x), {found.shared_samples:,} shared of p(z)",
         )
         last = found.bounds[-1]
-        self._name("bound", f"−IWAE-{last.samples}, papers’ NLL({last.samples})" if last.samples > 1 else "−ELBO")
+        self._name("bound", f"−IWAE-{last.samples}, papers’ NLL" if last.samples > 1 else "−ELBO")
         self._put("bound", last.value)
         for key, size in (("ess", found.ess), ("ess_lowest", found.ess_lowest)):
             self._put_text(key, f"{size:,.0f}" if size >= _FEW else f"{size:.1f}")

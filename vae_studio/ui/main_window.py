@@ -348,7 +348,7 @@ class MainWindow(QMainWindow):
         run = self.training.run
         match event:
             case events.Started():
-                self.training_panel.begin(event, run.config, run.preset_title)
+                self.training_panel.begin(event, run.config, run.title)
                 self.status.show_device(event.device)
                 self.setup.objective.clear_numbers()
                 if self.training.can_step:
