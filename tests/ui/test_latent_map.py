@@ -103,7 +103,7 @@ def frame(*tiles, contours=()):
 
 
 def ellipse(name, centre=(0.0, 0.0), radii=(1.0, 1.0)):
-    angles = np.linspace(0, 2 * np.pi, 97)
+    angles = np.linspace(0, 2 * np.pi, 193)
     return Contour(name, np.array(centre) + np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii)
 
 
