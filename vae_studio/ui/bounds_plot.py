@@ -98,7 +98,7 @@ class BoundsPlot(FollowingPlot):
         self.nll = found.nll if found and math.isfinite(found.nll) else None
         self.moved = self.nll - naive.nll if naive and self.nll is not None else 0.0
         bounds = _of(found)
-        words = [f"{bound_name(b.samples)} {_nats(b.value)}" for b in bounds]
+        words = [f"{b.name} {_nats(b.value)}" for b in bounds]
         if bounds and bounds[-1].samples > 1:
             words[-1] += f"<br>what papers print as NLL({bounds[-1].samples})"
         self.bounds.set_points([(b.samples, b.value, said) for b, said in zip(bounds, words, strict=True)])
@@ -152,11 +152,6 @@ class BoundsPlot(FollowingPlot):
             high = max(high, min(most, *[max(self.naive.y)]))
         room = _ROOM * (high - low) or 0.5
         return low - room, high + room
-
-
-def bound_name(samples: int) -> str:
-    """−ELBO for one sample, −IWAE-K for K."""
-    return "−ELBO" if samples == 1 else f"−IWAE-{samples}"
 
 
 def samples_words(samples: int) -> str:
