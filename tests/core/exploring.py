@@ -9,8 +9,8 @@ import torch
 from small_models import decoded
 
 from vae_studio.core.model import VAE
-from vae_studio.core.scene import MapFrame, Scene, Tile, Version, View
-from vae_studio.core.tiles import Explorer
+from vae_studio.core.scene import MapFrame, Pictures, PicturesFrame, Scene, Tile, Version, View
+from vae_studio.core.tiles import Explorer, picture_steps
 
 WIDE = View(-3.4, 3.4, -2.1, 2.1, 1500, 927)
 MEDIUM = View(-3.4, 3.4, -2.1, 2.1, 1000, 618)
@@ -37,6 +37,12 @@ def all_frames(engine: Explorer, scene: Scene) -> list:
     frames = list(islice(engine.frames(scene), 500))
     assert len(frames) < 500
     return [frame for frame in frames if frame is not None]
+
+
+def pictures_frame(model: VAE, version: Version, request: Pictures) -> PicturesFrame:
+    """All that a request asks for, made at once."""
+    *_, frame = filter(None, picture_steps(model, version, request))
+    return frame
 
 
 def last_map(frames: list) -> MapFrame:

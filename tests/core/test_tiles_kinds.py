@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import small_models
 import torch
-from exploring import FIRST, SMALL, Counter, all_frames, last_map, means_of, off_by, scene_of
+from exploring import FIRST, SMALL, Counter, all_frames, last_map, means_of, off_by, pictures_frame, scene_of
 from small_models import COLOUR, OBLONG, decoded, rounds_to
 from torch.distributions import Categorical, Independent, Laplace, MixtureSameFamily, MultivariateNormal, Normal
 
@@ -26,7 +26,7 @@ from vae_studio.core.config import (
 from vae_studio.core.datasets import Data
 from vae_studio.core.model import VAE
 from vae_studio.core.scene import EncodingsFrame, MapFrame, Pictures, PicturesFrame, PointFrame, Scene, Version
-from vae_studio.core.tiles import Explorer, pictures_frame
+from vae_studio.core.tiles import Explorer
 
 POINT = (0.3, -0.7)
 

@@ -21,6 +21,7 @@ from exploring import (
     last_map,
     means_of,
     off_by,
+    pictures_frame,
     rect,
     scene_of,
 )
@@ -37,7 +38,7 @@ from vae_studio.core.scene import (
     Scene,
     Version,
 )
-from vae_studio.core.tiles import CACHE_BYTES, Explorer, Slot, TileCache, pictures_frame
+from vae_studio.core.tiles import CACHE_BYTES, Explorer, Slot, TileCache
 
 # New weights
 

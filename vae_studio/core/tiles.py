@@ -412,12 +412,6 @@ def contours_of(model: VAE, axes: tuple[int, int]) -> tuple[Contour, ...]:
     return tuple(replace(circle, name=circle.name.replace("σ", " sd")) for circle in circles)
 
 
-def pictures_frame(model: VAE, version: Version, request: Pictures) -> PicturesFrame:
-    """All that a request asks for, at once; see `picture_steps`."""
-    *_, frame = filter(None, picture_steps(model, version, request))
-    return frame
-
-
 def picture_steps(model: VAE, version: Version, request: Pictures) -> Iterator[PicturesFrame | None]:
     """Reconstructions g(E[z]) at the posterior means, and means of p(x|z) for `samples` draws of z from the prior.
 
