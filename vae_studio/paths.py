@@ -56,5 +56,10 @@ def pictures() -> Path:
     return Path(platformdirs.user_pictures_dir())
 
 
+def compiled_kernels() -> Path:
+    """What a compiler made of training steps, so that it need not be made again at the next start."""
+    return Path(platformdirs.user_cache_dir(_APP, appauthor=False)) / "compiled"
+
+
 def logs() -> Path:
     return Path(platformdirs.user_log_dir(_APP, appauthor=False))

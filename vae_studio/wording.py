@@ -24,7 +24,10 @@ def event_as_dict(event: events.Event) -> dict[str, Any] | None:
                 "parameters": event.parameters,
                 "device": event.device,
                 "precision": event.precision,
+                "execution": event.execution,
             }
+        case events.Remark():
+            line = {"message": event.message}
         case events.Progress() if len(event.steps):
             reconstruction, kl = float(event.reconstruction.mean()), float(event.kl.mean())
             line = {

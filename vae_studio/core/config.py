@@ -23,6 +23,7 @@ Posterior = Literal["diagonal-gaussian", "full-gaussian", "laplace"]
 Targets = Literal["grey", "binarised-fresh", "binarised-once"]
 ScaleKind = Literal["fixed", "learned", "per-pixel"]
 Precision = Literal["auto", "float32", "bf16"]
+Execution = Literal["auto", "eager", "captured", "compiled"]
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 
 
@@ -236,6 +237,8 @@ class RunConfig(_Frozen):
     1606.04934). `learning_rate` is the peak of the schedule and `warm_up` the fraction of all steps over which it
     rises; the schedule *burda* goes down by 10^(−1/7) in eight stages, each three times as long as the one before
     (Burda et al. 2016, section 5). `weight_decay` is decoupled (Loshchilov & Hutter 2019) and spares biases.
+    `execution` is how steps are taken, and changes no figure but by rounding: *captured* replays a CUDA graph,
+    *compiled* has its kernels made by a compiler first, *auto* is *captured* on CUDA and *eager* elsewhere.
     """
 
     # It becomes part of folder names, so a stranger's file must not smuggle in a path.
@@ -266,6 +269,7 @@ class RunConfig(_Frozen):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: DeviceChoice = "auto"
     precision: Precision = "auto"
+    execution: Execution = "auto"
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> RunConfig:

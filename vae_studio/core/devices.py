@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import re
+import shutil
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import torch
 
-from vae_studio.core.config import DeviceChoice, Precision
+from vae_studio.core.config import DeviceChoice, Execution, Precision
 from vae_studio.core.errors import UserError
 
 # What plain RuntimeErrors say: CPU on Linux and macOS, CPU on Windows, C++ itself, GPUs, cuBLAS and cuDNN.
@@ -84,6 +87,60 @@ def choose_precision(precision: Precision, device: torch.device, convolutional: 
         return torch.bfloat16
     wins = (device.type == "cpu" and cpu_has_bf16()) or (device.type == "cuda" and convolutional)
     return torch.bfloat16 if wins else torch.float32
+
+
+def may_use_tf32(precision: Precision, device: torch.device) -> bool:
+    """Whether training may round factors of float32 products to TF32: on CUDA, where the user leaves it open."""
+    return precision == "auto" and device.type == "cuda"
+
+
+@contextlib.contextmanager
+def matrix_products(*, tf32: bool) -> Iterator[None]:
+    """On CUDA, products of float32 matrices and convolutions with 10 bits of mantissa, or with all 23.
+
+    It holds for all threads, so keep it for the short time of a capture, whose kernels stay as they were chosen.
+    """
+    backends = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    before = [backend.fp32_precision for backend in backends]
+    for backend in backends:
+        backend.fp32_precision = "tf32" if tf32 else "ieee"
+    try:
+        yield
+    finally:
+        for backend, precision in zip(backends, before, strict=True):
+            backend.fp32_precision = precision
+
+
+def choose_execution(execution: Execution, device: torch.device) -> Execution:
+    """How steps are taken on a device: never *auto*. Raises DeviceError where what is wanted is not possible here."""
+    cuda = device.type == "cuda"
+    if execution == "auto":
+        # A compiled step repays its set-up only in runs longer than most: docs/speed.md has figures.
+        return "captured" if cuda else "eager"
+    if execution == "captured" and not cuda:
+        raise DeviceError(
+            f"Steps can be captured on CUDA devices only, and this is {title(device)}. Choose automatic or eager steps."
+        )
+    if execution == "compiled" and not has_compiler(device):
+        raise DeviceError(
+            f"Compiled steps need {'a C compiler and Triton' if cuda else 'a C++ compiler'}, and none was found here. "
+            "Install g++ or clang, or choose automatic steps."
+        )
+    return execution
+
+
+def has_compiler(device: torch.device) -> bool:
+    """Whether torch.compile finds what it needs: a C++ compiler for the CPU; a C compiler and Triton for CUDA."""
+    if device.type == "cuda":
+        names = (os.environ.get("CC"), "cc", "gcc", "clang")
+        return importlib.util.find_spec("triton") is not None and _found(names)
+    if device.type == "cpu":
+        return _found((os.environ.get("CXX"), "c++", "g++", "clang++", "cl"))
+    return False
+
+
+def _found(programs: tuple[str | None, ...]) -> bool:
+    return any(name and shutil.which(name) for name in programs)
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:

@@ -16,7 +16,7 @@ from vae_studio.core.objective import terms
 
 ACTIVE_VARIANCE = 0.01
 _STILL = 1e-8
-_BATCH = 500
+_BATCH, _CUDA_BATCH = 500, 2500
 
 
 def evaluation_steps(
@@ -24,16 +24,18 @@ def evaluation_steps(
 ) -> Iterator[float | Evaluation]:
     """Evaluate in pieces: yields the fraction done (0 to 1) after each batch, and the Evaluation last.
 
-    `images` uint8 lie on the model's device, as does `generator`, which draws the posterior samples (`samples` an
+    `images` uint8 may lie on any device; `generator` lies on the model's, and draws the posterior samples (`samples` an
     image). They are taken as they are: see `fixed_targets`. The KL is the closed form where there is one, whatever was
     optimised. Active units are dimensions with Var_x(E_q[z]) > 0.01 (Burda et al. 2016, arXiv 1509.00519, section 5);
     of an auto-encoder, whose codes have any scale, those that vary at all.
     """
+    device = model.device
+    batch = _CUDA_BATCH if device.type == "cuda" else _BATCH
     total = torch.zeros(2 + model.latent_dims, dtype=torch.float64)
     means = []
-    for start in range(0, len(images), _BATCH):
-        x = to_float(images[start : start + _BATCH])
-        with torch.no_grad(), devices.autocast(model.device, dtype):
+    for start in range(0, len(images), batch):
+        x = to_float(images[start : start + batch].to(device))
+        with torch.no_grad(), devices.autocast(device, dtype):
             for _ in range(samples):
                 noise = model.noise((len(x),), generator)
                 parts = terms(model, x, noise, sampled=not model.config.closed_form_exists)
@@ -41,7 +43,7 @@ def evaluation_steps(
                 total[1] += parts.kl.cpu().double().sum()
                 total[2:] += parts.kl_per_dim.cpu().double().sum(dim=0)
         means.append(parts.posterior.mean.cpu())
-        yield min(1.0, (start + _BATCH) / len(images))
+        yield min(1.0, (start + batch) / len(images))
     average = total / (len(images) * samples)
     variance = torch.cat(means).var(dim=0, correction=0)
     reconstruction, kl = float(average[0]), float(average[1])
@@ -79,5 +81,5 @@ def evaluation_seed(config: RunConfig) -> int:
 def evaluate(model: VAE, images: Tensor, *, seed: int = 0, samples: int = 1) -> Evaluation:
     """The Evaluation of a model on images uint8 (n, H, W), in float32, with posterior samples from `seed`."""
     generator = torch.Generator(model.device).manual_seed(seed)
-    *_, result = evaluation_steps(model, images.to(model.device), generator, samples=samples)
+    *_, result = evaluation_steps(model, images, generator, samples=samples)
     return result

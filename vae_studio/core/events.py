@@ -35,7 +35,11 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Training is set up and the first step comes next. `batch_size` is never more than there are images."""
+    """Training is being set up and the first step comes next.
+
+    `batch_size` is never more than there are images. `precision` is that of matrix products: float32, tf32 or bf16.
+    `execution` is how steps are taken: eager, captured or compiled.
+    """
 
     total_steps: int
     steps_per_epoch: int
@@ -43,6 +47,18 @@ class Started:
     parameters: int
     device: str
     precision: str
+    execution: str = "eager"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about a run that people should know, in a sentence or two, while it goes on.
+
+    `passing` where it says only what is being done.
+    """
+
+    message: str
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +138,7 @@ class Saved:
     sha256: str
 
 
-Event = Started | Progress | Evaluated | Snapshot | Finished | Saved
+Event = Started | Remark | Progress | Evaluated | Snapshot | Finished | Saved
 
 
 @dataclass(frozen=True, slots=True)

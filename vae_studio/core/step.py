@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from vae_studio import paths
 from vae_studio.core import devices
 from vae_studio.core.config import RunConfig
 from vae_studio.core.model import VAE, binarise, to_float
@@ -50,55 +55,100 @@ class Figures(NamedTuple):
     kl_per_dim: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some steps in a row: `rows` int64 (steps, B) are the places of each step's images in `images`, uint8 (n, H, W) or
+    (n, H, W, C) on the same device; `rates` and `betas` are what each step takes of the peak rate and of β.
+    """
+
+    images: Tensor
+    rows: Tensor
+    rates: Sequence[float]
+    betas: Sequence[float]
+
+
 class Stepper:
     """Takes optimisation steps with Adam (Kingma & Ba 2015) and remembers each step's figures on the device.
 
     No figure is read per step: loss, reconstruction, KL and KL per dimension go into a ring on the device that `drain`
-    copies to the host in one go. A step whose loss is not finite changes no weight.
+    copies to the host in one go. A step whose loss is not finite changes no weight. With `compiled`, the loss and its
+    gradient come from `torch.compile`, which needs a compiler, and up to a minute at the first stretch.
     """
 
-    def __init__(self, model: VAE, config: RunConfig, dtype: torch.dtype) -> None:
+    def __init__(self, model: VAE, config: RunConfig, dtype: torch.dtype, *, compiled: bool = False) -> None:
         self._model = model
         self._config = config
-        self._dtype = dtype
         device = model.device
+        # An auto-encoder's same code again would be nothing new.
+        self._samples = config.samples if model.is_vae else 1
         self._noise = torch.Generator(device).manual_seed(config.seed + 2)
         self._pixels = torch.Generator(device).manual_seed(config.seed + 5)
-        self._optimiser = _optimiser(model, config)
+        self._optimiser = self._make_optimiser(dtype)
         # The fused optimiser skips its update where this is 1; it was made for gradient scalers.
         self._optimiser.grad_scale = None
         self._optimiser.found_inf = torch.zeros((), device=device)
+        self._loss = partial(loss_and_figures, config, dtype)
+        self._to_compile = compiled
+        self._beta = torch.zeros((), device=device)
         self._ring = torch.zeros(_RING, 3 + model.latent_dims, device=device)
         self._filled = 0
+
+    def _make_optimiser(self, dtype: torch.dtype) -> torch.optim.Adam:
+        networks = [*self._model.encoder.parameters(), *self._model.decoder.parameters()]
+        decayed = [weight for weight in networks if weight.dim() > 1]
+        known = set(map(id, decayed))
+        others = [weight for weight in self._model.parameters() if id(weight) not in known]
+        return adam(self._config, decayed, others)
 
     @property
     def full(self) -> bool:
         """Whether `drain` must come before the next step."""
         return self._filled == _RING
 
+    def begin(self, stretch: Stretch) -> None:
+        """Let the next steps be those of a stretch; the one before is done."""
+        self._stretch = stretch
+        self._taken = 0
+        if self._to_compile:
+            self._compile(self._model, stretch)
+
+    def _compile(self, model: VAE, stretch: Stretch) -> None:
+        """Have the loss and its gradient compiled for this model and batches like the first of a stretch."""
+        # The compiler keeps count of models, and would give up after eight.
+        torch.compiler.reset()
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(paths.compiled_kernels()))
+        self._loss = torch.compile(self._loss, dynamic=False)
+        x = to_float(stretch.images.index_select(0, stretch.rows[0]))
+        noise = model.noise((self._samples, len(x)), torch.Generator(x.device).manual_seed(0))
+        loss, _ = self._loss(model, x, noise, self._beta)
+        torch.autograd.grad(loss, list(model.parameters()))
+        self._to_compile = False
+
+    def advance(self, peak_rate: float, beta: float) -> None:
+        """The next step of the stretch, with this peak of the learning rate and this full weight of the KL."""
+        stretch, number = self._stretch, self._taken
+        images = stretch.images.index_select(0, stretch.rows[number])
+        self.step(images, peak_rate * stretch.rates[number], beta * stretch.betas[number])
+        self._taken += 1
+
     def step(self, images: Tensor, rate: float, beta: float) -> None:
         """One step on images uint8 (B, H, W) or (B, H, W, C), with this learning rate and this weight of the KL."""
-        if self._config.targets == "binarised-fresh":
-            images = binarise(images, self._pixels)
-        x = to_float(images)
-        # The same code again would be nothing new.
-        samples = self._config.samples if self._model.is_vae else 1
-        noise = self._model.noise((samples, len(x)), self._noise)
-        with devices.autocast(x.device, self._dtype):
-            parts = terms(self._model, x, noise)
-        loss = objective(self._config, parts, beta)
+        self._beta.fill_(beta)
+        loss, figures = self._loss(self._model, *self._inputs(images), self._beta)
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.found_inf.copy_(~loss.detach().isfinite())
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         self._optimiser.step()
-        row = self._ring[self._filled]
-        row[0] = loss.detach()
-        row[1] = parts.reconstruction.detach().mean()
-        row[2] = parts.kl.detach().mean()
-        row[3:] = parts.kl_per_dim.detach().mean(dim=0)
+        self._ring[self._filled] = figures.detach()
         self._filled += 1
+
+    def _inputs(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images as float, binarised where the config says so, and noise for the posterior."""
+        if self._config.targets == "binarised-fresh":
+            images = binarise(images, self._pixels)
+        return to_float(images), self._model.noise((self._samples, len(images)), self._noise)
 
     def drain(self) -> Figures:
         """Figures of the steps since the last call, on the CPU.
@@ -110,13 +160,37 @@ class Stepper:
         return Figures(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3:])
 
 
-def _optimiser(model: VAE, config: RunConfig) -> torch.optim.Adam:
-    """Adam, with decoupled weight decay (Loshchilov & Hutter 2019) where the config has some: on matrices alone."""
+def loss_and_figures(
+    config: RunConfig, dtype: torch.dtype, model: VAE, x: Tensor, noise: Tensor, beta: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What is minimised, and beside it (3 + latent_dims,): itself, reconstruction, KL and KL per dimension.
+
+    All are means over the batch. Draws nothing, so that it can be compiled and still agree with itself uncompiled.
+    """
+    with devices.autocast(x.device, dtype):
+        parts = terms(model, x, noise)
+    loss = objective(config, parts, beta)
+    means = torch.stack([loss, parts.reconstruction.mean(), parts.kl.mean()])
+    return loss, torch.cat([means, parts.kl_per_dim.mean(dim=0)])
+
+
+def adam(
+    config: RunConfig,
+    decayed: list[nn.Parameter],
+    others: list[nn.Parameter],
+    rate: Tensor | None = None,
+) -> torch.optim.Adam:
+    """Adam, with decoupled weight decay (Loshchilov & Hutter 2019) where the config has some: on `decayed` alone.
+
+    A `rate` on the device can be changed between the replays of a captured step.
+    """
+    how = {
+        "lr": config.learning_rate if rate is None else rate,
+        "eps": config.adam_eps,
+        "fused": True,
+        "capturable": rate is not None and rate.is_cuda,
+    }
     if not config.weight_decay:
-        return torch.optim.Adam(model.parameters(), lr=config.learning_rate, eps=config.adam_eps, fused=True)
-    networks = [*model.encoder.parameters(), *model.decoder.parameters()]
-    decayed = [weight for weight in networks if weight.dim() > 1]
-    known = set(map(id, decayed))
-    others = [weight for weight in model.parameters() if id(weight) not in known]
+        return torch.optim.Adam([*decayed, *others], **how)
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, eps=config.adam_eps, fused=True)
+    return torch.optim.AdamW([group for group in groups if group["params"]], **how)

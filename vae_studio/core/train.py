@@ -7,13 +7,14 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vae_studio.core import devices
+from vae_studio.core.captured import CapturedStepper
 from vae_studio.core.config import ConfigError, RunConfig
 from vae_studio.core.datasets import Data
 from vae_studio.core.evaluate import evaluation_seed, evaluation_steps, fixed_targets
@@ -25,6 +26,7 @@ from vae_studio.core.events import (
     Event,
     Finished,
     Progress,
+    Remark,
     SetBeta,
     SetPace,
     SetRate,
@@ -33,8 +35,9 @@ from vae_studio.core.events import (
     StepOnce,
     Stop,
 )
+from vae_studio.core.feed import Resident, Streamed, feed
 from vae_studio.core.model import VAE, all_finite, build, count_parameters, standardised, step_memory, to_float
-from vae_studio.core.step import Figures, Stepper, beta_factor, rate_factor
+from vae_studio.core.step import Figures, Stepper, Stretch, beta_factor, rate_factor
 
 PROGRESS_SECONDS = 0.05
 SNAPSHOT_SECONDS = 0.08
@@ -55,6 +58,7 @@ def train(
     commands: Commands | None = None,
     *,
     clock: Callable[[], float] = time.perf_counter,
+    data_budget: int | None = None,
 ) -> Iterator[Event]:
     """Train a new model as `config` says on `data`, and say what happens.
 
@@ -62,29 +66,39 @@ def train(
     often as is cheap, Evaluated by a schedule of steps, and Finished last. Not pulling is pausing. Commands are
     applied between steps, and at once while a pace makes it wait; up to a pace of 30 a second, every step has its
     Progress and Snapshot, and step by step the untrained model has one too. The last partial batch of an epoch is
-    dropped. Same config, data, device and thread count: same figures at every step, whatever the pace. Raises
-    DeviceError when the config asks for a device that is not there, and ConfigError when its network is too large to be
-    made; once there is a model, out of memory and figures that are not finite end the run with a Finished that says so
-    and has the last finite weights.
+    dropped. Training images that are more than `data_budget` bytes, by default half of a GPU's free memory, stay with
+    the host and are streamed to the device, in the same order. Same config, data, device and thread count: same
+    figures at every step, whatever the pace. Raises DeviceError when the config asks for a device that is not there,
+    or for steps that are not possible on it, and ConfigError when its network is too large to be made; once there is a
+    model, out of memory and figures that are not finite end the run with a Finished that says so and has the last
+    finite weights.
     """
-    run = _Run(config, data, commands if commands is not None else queue.SimpleQueue(), clock)
-    for event in run.events():
-        left = clock()
-        yield event
-        run.away += clock() - left
+    run = _Run(config, data, commands if commands is not None else queue.SimpleQueue(), clock, data_budget)
+    try:
+        for event in run.events():
+            left = clock()
+            yield event
+            run.away += clock() - left
+    finally:
+        run.close()
 
 
 class _Run:
     """The state of one training: what `train` would otherwise keep in twenty local variables."""
 
-    def __init__(self, config: RunConfig, data: Data, commands: Commands, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, config: RunConfig, data: Data, commands: Commands, clock: Callable[[], float], data_budget: int | None
+    ) -> None:
         self.config = config
         self.data = data
         self.commands = commands
         self.clock = clock
         self.away = 0.0  # seconds spent outside the generator, pauses among them
         self.waited = 0.0  # seconds of its own that it spent waiting for the next step's turn
+        self.data_budget = data_budget
+        self.feed: Resident | Streamed | None = None
         self.device = devices.choose(config.device)
+        self.execution = devices.choose_execution(config.execution, self.device)
         self.batch = min(config.batch_size, len(data.train))
         self.steps_per_epoch = len(data.train) // self.batch
         self.total_steps = self.steps_per_epoch * config.epochs
@@ -126,6 +140,11 @@ class _Run:
                 "a smaller network."
             )
 
+    def close(self) -> None:
+        """Let go of what works for the run in other threads."""
+        if self.feed:
+            self.feed.close()
+
     def frozen(self) -> VAE:
         """The model as it is now, for others to keep."""
         model = self.model.frozen() if self.model.is_vae else standardised(self.model, self.codes.to(self.model.device))
@@ -153,55 +172,107 @@ class _Run:
     def set_up(self) -> Iterator[Event]:
         config, data, model = self.config, self.data, self.model
         self.dtype = devices.choose_precision(config.precision, self.device, model.convolutional)
+        self.tf32 = devices.may_use_tf32(config.precision, self.device)
         yield Started(
             total_steps=self.total_steps,
             steps_per_epoch=self.steps_per_epoch,
             batch_size=self.batch,
             parameters=count_parameters(model),
             device=devices.title(self.device),
-            precision="bf16" if self.dtype == torch.bfloat16 else "float32",
+            precision="bf16" if self.dtype == torch.bfloat16 else "tf32" if self.tf32 else "float32",
+            execution=self.execution,
         )
         model.to(self.device)
         if model.convolutional:
             model.to(memory_format=torch.channels_last)
-        self.stepper = Stepper(model, config, self.dtype)
         self.order = torch.Generator(self.device).manual_seed(config.seed + 1)
         train_images = data.train.images
         if config.targets == "binarised-once":
             train_images = fixed_targets(config, train_images, "train")
-        self.train_images = train_images.to(self.device)
-        self.test_images = fixed_targets(config, data.test.images, "test").to(self.device)
+        self.feed = feed(train_images, self.device, self.batch, self.data_budget)
+        self.test_images = fixed_targets(config, data.test.images, "test")
+        if isinstance(self.feed, Resident):
+            self.test_images = self.test_images.to(self.device)
+        if self.execution == "compiled":
+            yield Remark(
+                "Compiling the training step. The first time on a machine this takes up to a minute.", passing=True
+            )
+        self.stepper = self.make_stepper()
         # Small training sets are evaluated on fewer test images, chosen once at random, so that their curves still have
         # many points, all over the same images.
         count = max(1000, len(data.train) // 6)
         self.evaluated_images = self.test_images
         if count < len(self.test_images):
             chosen = torch.randperm(len(self.test_images), generator=torch.Generator().manual_seed(config.seed + 4))
-            self.evaluated_images = self.test_images[chosen[:count].to(self.device)]
+            self.evaluated_images = self.test_images[chosen[:count].to(self.test_images.device)]
         # A training step costs about three forward passes.
         self.evaluate_every = math.ceil(len(self.evaluated_images) / (3 * EVALUATION_SHARE) / self.batch)
 
+    def make_stepper(self) -> Stepper:
+        compiled = self.execution == "compiled"
+        if self.device.type == "cuda" and self.execution != "eager":
+            return CapturedStepper(self.model, self.config, self.dtype, compiled=compiled, tf32=self.tf32)
+        return Stepper(self.model, self.config, self.dtype, compiled=compiled)
+
     def steps(self) -> Iterator[Event]:
+        images = len(self.data.train)
         while self.going_on():
-            shuffled = torch.randperm(len(self.train_images), device=self.device, generator=self.order)
-            for chosen in shuffled[: self.steps_per_epoch * self.batch].view(-1, self.batch):
-                if not (yield from self.wait_for_turn()):
-                    break
-                self.rate_in_force = self.peak_rate * rate_factor(self.config, self.step, self.total_steps)
-                self.beta_in_force = self.beta * beta_factor(self.config, self.step, self.total_steps)
-                self.stepper.step(self.train_images[chosen], self.rate_in_force, self.beta_in_force)
-                self.step += 1
-                yield from self.report()
-                if self.step % self.evaluate_every == 0 and self.step < self.total_steps:
-                    yield from self.evaluate(self.evaluated_images, self.dtype)
+            shuffled = torch.randperm(images, device=self.device, generator=self.order)
+            order = shuffled[: self.steps_per_epoch * self.batch].view(-1, self.batch)
+            with closing(self.feed.epoch(order)) as parts:
+                for part in parts:
+                    yield from self.begin(*part)
+                    yield from self.stretch(len(part[1]))
+                    if self.ended:
+                        break
         if self.step:
             yield from self.report(force=True)
+
+    def begin(self, images: Tensor, rows: Tensor) -> Iterator[Event]:
+        """Let the stepper take the steps of `rows` next."""
+        numbers = range(self.step, self.step + len(rows))
+        rates = [rate_factor(self.config, number, self.total_steps) for number in numbers]
+        betas = [beta_factor(self.config, number, self.total_steps) for number in numbers]
+        stretch = Stretch(images, rows, rates, betas)
+        if self.step or self.execution == "eager":
+            self.stepper.begin(stretch)
+            return
+        try:
+            self.stepper.begin(stretch)
+            return
+        except Exception as error:
+            why = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            if devices.is_out_of_memory(error):
+                why = f"{devices.title(self.device)} has not enough free memory for it"
+        # Out of the handler, so that what had been taken is free again. Eager steps need less of everything.
+        self.execution = "eager"
+        self.stepper = self.make_stepper()
+        self.stepper.begin(stretch)
+        yield Remark(f"The training step could not be made faster beforehand, so that training is slower: {why}.")
+
+    def stretch(self, steps: int) -> Iterator[Event]:
+        """Take so many steps, or fewer if the run ends before."""
+        for _ in range(steps):
+            if not (yield from self.wait_for_turn()):
+                break
+            self.rate_in_force = self.peak_rate * rate_factor(self.config, self.step, self.total_steps)
+            self.beta_in_force = self.beta * beta_factor(self.config, self.step, self.total_steps)
+            self.stepper.advance(self.peak_rate, self.beta)
+            self.step += 1
+            yield from self.report()
+            if self.step % self.evaluate_every == 0 and self.step < self.total_steps:
+                yield from self.evaluate(self.evaluated_images, self.dtype)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no next step."""
+        return not self.finite or self.stopping or self.step >= self.total_steps
 
     def going_on(self) -> bool:
         """Apply the commands that came in, and say whether there is a next step."""
         while not self.commands.empty():
             self.obey(self.commands.get())
-        return self.finite and not self.stopping and self.step < self.total_steps
+        return not self.ended
 
     def obey(self, command: Command) -> None:
         self.heard = True
@@ -348,7 +419,8 @@ class _Run:
 
     def out_of_memory(self) -> Finished:
         # What the step had taken is let go, so that the program around it has room again.
-        self.stepper = self.train_images = self.test_images = self.evaluated_images = None
+        self.close()
+        self.stepper = self.feed = self.test_images = self.evaluated_images = None
         self.model.zero_grad()
         self.evaluation = None
         message = (
