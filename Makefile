@@ -5,6 +5,9 @@ PYTEST_ARGS ?=
 
 VENV := .venv
 LOWEST := .venv-lowest
+# A process for each core, four at most; one that has run out of tests takes over half of another's.
+# PYTEST_ARGS="-n 0" keeps to one process, as a plain pytest does.
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -18,13 +21,13 @@ run: $(VENV)/installed ## install if needed, then open the window; make run ARGS
 	@$(VENV)/bin/python -m vae_studio $(ARGS)
 
 test: lint $(VENV)/installed-tests ## lint, then the tests that take seconds; PYTEST_ARGS="-k map" passes arguments on
-	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	$(VENV)/bin/python $(PYTEST) $(PYTEST_ARGS)
 
 test-all: lint $(VENV)/installed-tests ## lint, then all tests, the slow ones too
-	$(VENV)/bin/python -m pytest -m "" $(PYTEST_ARGS)
+	$(VENV)/bin/python $(PYTEST) -m "" $(PYTEST_ARGS)
 
 test-lowest: $(LOWEST)/installed-tests ## the tests with the lowest versions that pyproject.toml allows
-	$(LOWEST)/bin/python -m pytest $(PYTEST_ARGS)
+	$(LOWEST)/bin/python $(PYTEST) $(PYTEST_ARGS)
 
 bench: $(VENV)/installed-tests ## measure speed here, twenty minutes on two idle cores; ARGS=--quick for two
 	$(VENV)/bin/python -m vae_studio bench --out build/bench.json $(ARGS)

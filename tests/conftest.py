@@ -15,6 +15,11 @@ import pytest
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 os.environ["PYQTGRAPH_QT_LIB"] = "PySide6"
 
+# Before anything imports torch. As many processes as there are cores leave each of them one; OpenMP threads that spin
+# on a core of another process's slow both down a hundredfold.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 _HOME = Path(tempfile.mkdtemp(prefix="vae-studio-tests-"))
 for _name in ("DATA", "CONFIG", "STATE", "CACHE", "RUNTIME", "PICTURES"):
     _folder = _HOME / _name.lower()

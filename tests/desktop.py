@@ -215,7 +215,9 @@ class Desktop:
         return asked.returncode == 0 and asked.stdout.strip().isdigit()
 
     def _environment(self, platform: str) -> dict[str, str]:
-        env = {name: value for name, value in os.environ.items() if name not in ("WAYLAND_DISPLAY", "XAUTHORITY")}
+        # Programs have the threads that they have at their users', also where the tests' processes have one each.
+        hidden = ("WAYLAND_DISPLAY", "XAUTHORITY", "OMP_NUM_THREADS")
+        env = {name: value for name, value in os.environ.items() if name not in hidden}
         return {**env, "DISPLAY": self.display, "QT_QPA_PLATFORM": platform, "PYTHONUNBUFFERED": "1"}
 
 
