@@ -119,6 +119,8 @@ def test_a_quick_run_measures_everything(tmp_path: Path) -> None:
     for line in lines["window"]:
         assert ("drag_p95" in line["figures"]) == ("dragging" in line["what"])
         assert ("speed" in line["figures"]) == ("training" in line["what"])
+        moving = any(word in line["what"] for word in ("dragging", "panning", "zooming"))
+        assert ("fps" in line["figures"]) == ("gap_p99" in line["figures"]) == moving
     started = lines["start-up"][0]["figures"]
     assert 0 < started["paint"]["value"] < started["map"]["value"]
     assert started["memory"]["value"] > 50

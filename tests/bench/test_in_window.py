@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from vae_studio.bench.in_window import Lag, Painted, wait
+from vae_studio.bench.in_window import Painted
 
 
 class Red(QWidget):
@@ -34,15 +34,3 @@ def test_a_paint_is_reported_when_it_is_over_and_is_made_once(qtbot: QtBot) -> N
     count = len(told)
     assert widget.grab().toImage().pixelColor(10, 10) == QColor(Qt.GlobalColor.red)
     assert len(told) == count + 1
-
-
-def test_lag_is_how_long_the_event_loop_was_away(qtbot: QtBot) -> None:
-    lag = Lag()
-    QTimer.singleShot(30, lambda: time.sleep(0.08))
-    wait(0.2)
-    lag.stop()
-    assert max(lag.late) >= 0.07
-    assert sum(late < 0.04 for late in lag.late) > 3
-    count = len(lag.late)
-    wait(0.03)
-    assert len(lag.late) == count

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 
 import numpy as np
 import torch
 from small_models import decoded
 
+from vae_studio.core.calls import Limits
 from vae_studio.core.model import VAE
 from vae_studio.core.scene import MapFrame, Pictures, PicturesFrame, Scene, Tile, Version, View
 from vae_studio.core.tiles import Explorer, picture_steps
@@ -30,6 +32,11 @@ def scene_of(model: VAE, **values: object) -> Scene:
             **values,
         }
     )
+
+
+def by_the_call() -> Explorer:
+    """Whatever the clock says: calls as large as may be, each with a frame of its own, and nothing coarser first."""
+    return Explorer(limits=Limits(call=math.inf, bare=math.inf, between=0.0))
 
 
 def all_frames(engine: Explorer, scene: Scene) -> list:

@@ -16,6 +16,7 @@ from exploring import (
     WIDE,
     Counter,
     all_frames,
+    by_the_call,
     expected_tile,
     holes,
     last_map,
@@ -150,7 +151,7 @@ def test_the_complete_map_covers_the_view_without_overlap() -> None:
 def test_the_point_comes_first_then_the_nearest_tiles_and_the_complete_map_last() -> None:
     model = small_models.mlp()
     counter = Counter(model.decoder[0])
-    frames = all_frames(Explorer(), scene_of(model))
+    frames = all_frames(by_the_call(), scene_of(model))
     assert isinstance(frames[0], PointFrame)
     maps = frames[1:]
     assert len(maps) >= 3
@@ -190,7 +191,7 @@ def test_nothing_is_sent_or_decoded_again_for_what_is_shown(mnist: Data) -> None
 
 def test_panning_decodes_only_what_comes_into_view() -> None:
     model = small_models.mlp()
-    engine, counter = Explorer(), Counter(model.decoder[0])
+    engine, counter = by_the_call(), Counter(model.decoder[0])
     first = last_map(all_frames(engine, scene_of(model)))
     assert counter.taken() == 1 + 16 * len(first.tiles)
     span = first.tiles[0].right - first.tiles[0].left
@@ -208,7 +209,7 @@ def test_panning_decodes_only_what_comes_into_view() -> None:
 
 def test_zooming_shows_coarser_tiles_until_the_fine_ones_come(float32: None) -> None:
     model = small_models.mlp()
-    engine = Explorer()
+    engine = by_the_call()
     all_frames(engine, scene_of(model))
     near = View(-1.7, 1.7, -1.05, 1.05, 1500, 927)
     frames = all_frames(engine, scene_of(model, view=near))
@@ -225,7 +226,7 @@ def test_zooming_shows_coarser_tiles_until_the_fine_ones_come(float32: None) -> 
 
 def test_zooming_out_shows_finer_tiles_until_the_coarse_ones_come(float32: None) -> None:
     model = small_models.mlp()
-    engine = Explorer()
+    engine = by_the_call()
     all_frames(engine, scene_of(model))
     far = View(-6.8, 6.8, -4.2, 4.2, 1500, 927)
     frames = all_frames(engine, scene_of(model, view=far))
@@ -241,7 +242,7 @@ def test_zooming_out_shows_finer_tiles_until_the_coarse_ones_come(float32: None)
 
 
 def test_going_back_before_another_view_was_finished_shows_the_first_again() -> None:
-    model, engine = small_models.mlp(), Explorer()
+    model, engine = small_models.mlp(), by_the_call()
     first, elsewhere = scene_of(model), scene_of(model, view=View(2.0, 8.8, 1.0, 5.2, 1500, 927))
     before = last_map(all_frames(engine, first))
     started = engine.frames(elsewhere)

@@ -10,7 +10,18 @@ import numpy as np
 import pytest
 import small_models
 import torch
-from exploring import FIRST, SMALL, Counter, all_frames, last_map, means_of, off_by, pictures_frame, scene_of
+from exploring import (
+    FIRST,
+    SMALL,
+    Counter,
+    all_frames,
+    by_the_call,
+    last_map,
+    means_of,
+    off_by,
+    pictures_frame,
+    scene_of,
+)
 from small_models import COLOUR, OBLONG, decoded, rounds_to
 from torch.distributions import Categorical, Independent, Laplace, MixtureSameFamily, MultivariateNormal, Normal
 
@@ -160,7 +171,7 @@ def test_a_laplace_priors_contours_are_straight_and_hold_what_they_say() -> None
 def test_a_mixtures_contours_move_with_its_weights_and_are_made_once(float32: None) -> None:
     model = small_models.of(prior=MixtureConfig(components=3), latent_dims=3)
     scene = scene_of(model, axes=(2, 1))
-    engine = Explorer()
+    engine = by_the_call()
     first = [frame for frame in all_frames(engine, scene) if isinstance(frame, MapFrame)]
     assert len(first) > 2
     assert len({id(frame.contours) for frame in first}) == 1

@@ -17,6 +17,7 @@ from exploring import (
     SMALL,
     Counter,
     all_frames,
+    by_the_call,
     holes,
     last_map,
     means_of,
@@ -45,7 +46,7 @@ from vae_studio.core.tiles import CACHE_BYTES, Explorer, Slot, TileCache
 
 def test_stale_tiles_stay_until_their_successors_come(float32: None) -> None:
     old, new = small_models.mlp(), small_models.mlp(seed=1)
-    engine = Explorer()
+    engine = by_the_call()
     before = last_map(all_frames(engine, scene_of(old)))
     frames = all_frames(engine, scene_of(new, version=Version(1, 1)))
     assert isinstance(frames[0], PointFrame)
@@ -63,7 +64,7 @@ def test_stale_tiles_stay_until_their_successors_come(float32: None) -> None:
 
 def test_another_lineage_starts_with_an_empty_map(float32: None) -> None:
     old, new = small_models.mlp(), small_models.mlp(seed=1)
-    engine = Explorer()
+    engine = by_the_call()
     all_frames(engine, scene_of(old))
     first, *_ = (f for f in engine.frames(scene_of(new, version=Version(2, 0))) if isinstance(f, MapFrame))
     assert 0 < len(first.tiles) <= 25
@@ -92,7 +93,7 @@ def test_moving_within_the_plane_decodes_one_image_and_off_the_plane_all(float32
     model = small_models.mlp(latent_dims=20)
     point = [0.1 * i for i in range(20)]
     scene = scene_of(model, point=tuple(point), axes=(3, 7), view=SMALL)
-    engine, counter = Explorer(), Counter(model.decoder[0])
+    engine, counter = by_the_call(), Counter(model.decoder[0])
     tiles = len(last_map(all_frames(engine, scene)).tiles)
     counter.taken()
     point[3], point[7] = -1.0, 2.0
@@ -120,7 +121,7 @@ def test_new_weights_after_every_frame_starve_nothing(float32: None, mnist: Data
     images = mnist.test.images[:450].numpy()
     scene = scene_of(models[0], view=MEDIUM, encode=images, pictures=Pictures(images[:3], 2, 0))
     complete, encoded, points, pictures = [], [], [], []
-    engine = Explorer()
+    engine = by_the_call()
     for now, frame in newer_and_newer(scene, models, engine, frames_each, 200 // frames_each):
         match frame:
             case PointFrame():
@@ -151,7 +152,7 @@ def test_new_weights_after_every_frame_starve_nothing(float32: None, mnist: Data
 def test_dragging_while_training_keeps_the_point_alive(float32: None) -> None:
     """The last frame of each dropped generator is shown, so at least every second one must be the point's."""
     models = [small_models.mlp(seed=seed) for seed in range(3)]
-    kinds = [type(frame) for _, frame in newer_and_newer(scene_of(models[0]), models, Explorer(), 1, 40)]
+    kinds = [type(frame) for _, frame in newer_and_newer(scene_of(models[0]), models, by_the_call(), 1, 40)]
     assert kinds[0] is PointFrame
     assert kinds.count(PointFrame) == 20
     assert kinds.count(MapFrame) == 20
@@ -159,7 +160,7 @@ def test_dragging_while_training_keeps_the_point_alive(float32: None) -> None:
 
 def test_when_snapshots_stop_the_newest_weights_are_shown(float32: None) -> None:
     models = [small_models.mlp(seed=seed) for seed in range(3)]
-    engine = Explorer()
+    engine = by_the_call()
     for now, _ in newer_and_newer(scene_of(models[0]), models, engine, 2, 11):
         last = now
     frames = all_frames(engine, last)

@@ -22,6 +22,7 @@ _DIMS = (2, 4, 8, 16, 32, 64, 128, 256)
 _TILES = ((2, 2), (3, 2), (5, 5), (8, 7), (15, 15), (30, 30))
 _POINTS = (1_000, 10_000, 100_000, 1_000_000)
 _COLUMNS, _LINE_POINTS = 1800, 900  # what a curve over a wide screen is reduced to
+_STREAM_BYTES = 16 * 2**20
 _SPARE = 3.0  # times an image set's size that must be free
 
 
@@ -30,7 +31,7 @@ def growth(plan: Plan) -> Section:
     lines = (*images(plan), *latent_dims(plan), *tiles(plan), *points(plan))
     return Section(
         "growth",
-        {"epoch": "epoch, s", "ms": "ms", "setup": "set-up, s", "slope": "log–log slope"},
+        {"epoch": "epoch, s", "ms": "ms", "setup": "set-up, s", "share": "of resident", "slope": "log–log slope"},
         lines,
         (
             "Images: 784–400–20, batch 128; more than 60,000 are MNIST repeated; epochs extrapolated from some steps. "
@@ -58,7 +59,15 @@ def images(plan: Plan) -> list[Line]:
         sizes.append(count)
         runs.append([timed(config, data, plan.pick(2.0, 0.4)) for _ in range(plan.repeats)])
     lines = [Line(f"{size:,} images", _training(timings)) for size, timings in zip(sizes, runs, strict=True)]
-    return [*lines, _slope("images", sizes, [line.figures["epoch"] for line in lines], remark)]
+    streamed = []
+    for _ in range(plan.repeats):  # in turn with images in memory, so that what else goes on meets both
+        resident = timed(config, data, plan.pick(4.0, 0.4)).step
+        streamed.append((resident, timed(config, data, plan.pick(4.0, 0.4), data_budget=_STREAM_BYTES)))
+    share = Figure.of([resident / timing.step for resident, timing in streamed])
+    figures = {**_training([timing for _, timing in streamed]), "share": share}
+    how = f"no more than {_STREAM_BYTES >> 20} MiB of them on the device"
+    lines.append(Line(f"{len(data.train):,} images, streamed", figures, how))
+    return [*lines, _slope("images", sizes, [line.figures["epoch"] for line in lines[:-1]], remark)]
 
 
 def repeated(part: datasets.ImageSet, count: int) -> datasets.ImageSet:

@@ -11,25 +11,27 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, QEventLoop, QObject, QPointF, QSettings, Qt, QTimer
-from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QSpinBox, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QSpinBox, QWidget
 
 from vae_studio import app, cli, paths
+from vae_studio.bench.gestures import NOTCH, Gesture, Pan, Zoom, mouse, show_cells, wheel
 from vae_studio.core import events, library
 from vae_studio.core.presets import DEFAULT_PRESET
 from vae_studio.core.scene import EncodingsFrame, MapFrame, PointFrame
 from vae_studio.ui.main_window import MainWindow
+from vae_studio.ui.timings import LagMeter
 
-_TICK = 0.005
-_MOVE = 0.008
 _PATIENCE = 120.0
 _SETTLING = 2.0
 _EPOCHS = 100_000
+_LARGE, _CELLS = (1920, 1200), 1000  # the window in which so many cells of the map are visible
+_SLOW = "convolutional-2d"  # a shipped model that takes longer than a frame for its map
 
 
 class Painted(QObject):
@@ -48,27 +50,7 @@ class Painted(QObject):
         return True
 
 
-class Lag(QObject):
-    """How late a timer of 5 ms comes, in seconds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.late: list[float] = []
-        self._timer = QTimer(self, interval=round(1000 * _TICK), timerType=Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self._tick)
-        self._last = time.perf_counter()
-        self._timer.start()
-
-    def _tick(self) -> None:
-        now = time.perf_counter()
-        self.late.append(max(0.0, now - self._last - _TICK))
-        self._last = now
-
-    def stop(self) -> None:
-        self._timer.stop()
-
-
-class Drag(QObject):
+class Drag(Gesture):
     """Drags the map's point round and round with the mouse, and times each move until its image is painted.
 
     A move counts from when it was due, so that a busy event loop counts too. Where newer moves overtake it, it is done
@@ -76,9 +58,8 @@ class Drag(QObject):
     """
 
     def __init__(self, window: MainWindow) -> None:
-        super().__init__()
+        super().__init__(window.map_panel.map)
         self.seconds: list[float] = []
-        self._map = window.map_panel.map
         self._moves: deque[tuple[tuple[float, float], float]] = deque()  # where to, and when it was due
         self._ready = 0  # how many of them the decoder's view has the image of
         self._angle = 0.0
@@ -86,42 +67,28 @@ class Drag(QObject):
         self._session = window.session
         window.renderer.frame.connect(self._take)
         self._painted = Painted(window.decoder.view, self._shown)
-        self._timer = QTimer(self, interval=round(1000 * _MOVE), timerType=Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self._move)
 
-    def start(self) -> None:
-        self._send(QEvent.Type.MouseButtonPress, self._map.to_pixel(self._session.scene.point))
-        self._due = time.perf_counter()
-        self._timer.start()
+    def begin(self) -> None:
+        mouse(self.map, QEvent.Type.MouseButtonPress, self.map.to_pixel(self._session.scene.point))
 
-    def stop(self) -> None:
-        self._timer.stop()
-        self._send(QEvent.Type.MouseButtonRelease, self._place())
+    def end(self) -> None:
+        mouse(self.map, QEvent.Type.MouseButtonRelease, self.place())
         self._renderer.frame.disconnect(self._take)
-        self._map.window().decoder.view.removeEventFilter(self._painted)
+        self.map.window().decoder.view.removeEventFilter(self._painted)
 
-    def _place(self) -> QPointF:
+    def figures(self) -> dict[str, float]:
+        return _percentiles("drag", self.seconds)
+
+    def place(self) -> QPointF:
         """A point of a loop around the middle of the map."""
-        size = min(self._map.width(), self._map.height())
-        middle = QPointF(self._map.width() / 2, self._map.height() / 2)
+        size = min(self.map.width(), self.map.height())
+        middle = QPointF(self.map.width() / 2, self.map.height() / 2)
         return middle + QPointF(0.35 * size * math.cos(self._angle), 0.3 * size * math.sin(2 * self._angle))
 
-    def _move(self) -> None:
-        due = self._due
-        while self._due <= time.perf_counter():
-            self._due += _MOVE
-            self._angle += 0.015
-        self._send(QEvent.Type.MouseMove, self._place())
+    def move(self, due: float, beats: int) -> None:
+        self._angle += 0.015 * beats
+        mouse(self.map, QEvent.Type.MouseMove, self.place())
         self._moves.append((self._session.scene.point, due))
-
-    def _send(self, kind: QEvent.Type, place: QPointF) -> None:
-        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
-        button = none if kind == QEvent.Type.MouseMove else left
-        held = none if kind == QEvent.Type.MouseButtonRelease else left
-        event = QMouseEvent(
-            kind, place, QPointF(self._map.mapToGlobal(place)), button, held, Qt.KeyboardModifier.NoModifier
-        )
-        QApplication.sendEvent(self._map, event)
 
     def _take(self, frame: object) -> None:
         if isinstance(frame, PointFrame):
@@ -134,6 +101,37 @@ class Drag(QObject):
         for _ in range(self._ready):
             self.seconds.append(now - self._moves.popleft()[1])
         self._ready = 0
+
+
+class DragAndZoom(Drag):
+    """Drags the point and turns the wheel meanwhile, a notch every tenth of a second, so that the map is never done."""
+
+    def begin(self) -> None:
+        super().begin()
+        self._notches = 0
+
+    def move(self, due: float, beats: int) -> None:
+        super().move(due, beats)
+        while due - self.began > 0.1 * self._notches:
+            inwards = self._notches % 20 < 10
+            self._notches += 1
+            wheel(self.map, NOTCH if inwards else -NOTCH, self.place(), Qt.MouseButton.LeftButton)
+
+
+class Paints(QObject):
+    """When a widget had been painted."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__()
+        self._widget = widget
+        self._times = [time.perf_counter()]
+        self._painted = Painted(widget, lambda: self._times.append(time.perf_counter()))
+
+    def figures(self) -> dict[str, float]:
+        """Paints a second, and percentiles of the time from one to the next."""
+        self._widget.removeEventFilter(self._painted)
+        gaps = [later - earlier for earlier, later in pairwise([*self._times, time.perf_counter()])]
+        return {"fps": len(gaps) / sum(gaps)} | _percentiles("gap", gaps)
 
 
 class Speed(QObject):
@@ -158,10 +156,11 @@ class Speed(QObject):
     def figures(self) -> dict[str, float]:
         self._window.training.said.disconnect(self._said)
         self._window.renderer.frame.disconnect(self._take)
+        maps = {"maps": self._maps / (time.perf_counter() - self._began)}
         if len(self._marks) < 2:
-            return {}
+            return maps
         (first, before), (last, after) = self._marks[0], self._marks[-1]
-        return {"maps": self._maps / (time.perf_counter() - self._began), "speed": (after - before) / (last - first)}
+        return {**maps, "speed": (after - before) / (last - first)}
 
 
 def wait(seconds: float) -> None:
@@ -180,18 +179,55 @@ def wait_until(condition: Callable[[], bool], what: str, window: MainWindow) -> 
         wait(0.02)
 
 
-def watch(window: MainWindow, seconds: float, *, dragging: bool) -> dict[str, float]:
-    """Figures of the window over so many seconds: percentiles in milliseconds, and rates."""
-    drag = Drag(window) if dragging else None
-    speed, lag = Speed(window), Lag()
-    if drag:
-        drag.start()
+def watch(window: MainWindow, seconds: float, gesture: Gesture | None = None) -> dict[str, float]:
+    """Figures of the window over so many seconds, in which this is done: percentiles in milliseconds, and rates."""
+    late: list[float] = []
+    speed, lag = Speed(window), LagMeter(late.append)
+    lag.start()
+    if gesture:
+        gesture.start()
+    paints = Paints(window.map_panel.map)
     wait(seconds)
     lag.stop()
-    found = _percentiles("lag", lag.late) | speed.figures()
-    if drag:
-        drag.stop()
-        found |= _percentiles("drag", drag.seconds)
+    found, shown = _percentiles("lag", late) | speed.figures(), paints.figures()
+    if gesture:
+        gesture.stop()
+        found |= shown | gesture.figures()
+    return found
+
+
+def look_around(window: MainWindow, seconds: float) -> dict[str, dict[str, float]]:
+    """Figures while the map is panned and zoomed, in a window where many of its cells are visible."""
+    found, latent_map, before = {}, window.map_panel.map, window.size()
+    window.resize(*_LARGE)
+    wait(_SETTLING)
+    for name, gesture in (("panning", Pan), ("zooming", Zoom)):
+        show_cells(latent_map, _CELLS)
+        wait(_SETTLING / 2)
+        found[name] = watch(window, seconds, gesture(latent_map))
+    window.resize(before)
+    latent_map.fit()
+    wait(_SETTLING)
+    return found
+
+
+def drag_with_slow_decoder(window: MainWindow, seconds: float) -> dict[str, float]:
+    """Figures while the point of a convolutional model is dragged and its map zoomed."""
+    before, drawn = window.session.scene.version.lineage, []
+
+    def take(frame: object) -> None:
+        if isinstance(frame, MapFrame) and frame.version.lineage > before and frame.complete:
+            drawn.append(frame)
+
+    window.renderer.frame.connect(take)
+    box = window.findChild(QComboBox, "model_combo")
+    box.setCurrentIndex(box.findData(_SLOW))
+    box.activated.emit(box.currentIndex())
+    wait_until(lambda: bool(drawn), "the map of the convolutional model", window)
+    window.renderer.frame.disconnect(take)
+    wait(_SETTLING)
+    found = watch(window, seconds, DragAndZoom(window))
+    window.map_panel.map.fit()
     return found
 
 
@@ -203,7 +239,7 @@ def _percentiles(name: str, seconds: list[float]) -> dict[str, float]:
 
 
 def use(request: dict[str, Any]) -> dict[str, Any]:
-    """Open the window, look at a model, train one, and drag the point in both states."""
+    """Open the window, look at a model, train one; drag the point, pan and zoom in both states."""
     application = QApplication(sys.argv[:1])
     shipped = [(model.name, model.title) for model in library.shipped_models()]
     store = QSettings(str(paths.settings_file()), QSettings.Format.IniFormat)
@@ -222,9 +258,11 @@ def _use(window: MainWindow, request: dict[str, Any]) -> dict[str, Any]:
     wait_until(lambda: {MapFrame, EncodingsFrame, PointFrame} <= set(frames), "the first map", window)
     wait(_SETTLING)
     found = {
-        "idle": watch(window, request["short"], dragging=False),
-        "idle, dragging": watch(window, request["short"], dragging=True),
+        "idle": watch(window, request["short"]),
+        "idle, dragging": watch(window, request["short"], Drag(window)),
     }
+    found |= look_around(window, request["short"])
+    found["convolutional, dragging and zooming"] = drag_with_slow_decoder(window, request["short"])
     device = window.findChild(QWidget, "device_combo")
     device.setCurrentIndex(max(0, device.findData(request["device"])))
     window.findChild(QSpinBox, "epochs").setValue(_EPOCHS)
@@ -232,8 +270,9 @@ def _use(window: MainWindow, request: dict[str, Any]) -> dict[str, Any]:
     training = window.training
     wait_until(lambda: training.going and training.run.progress is not None, "the first steps", window)
     wait(_SETTLING)
-    found["training"] = watch(window, request["short"], dragging=False)
-    found["training, dragging"] = watch(window, request["long"], dragging=True)
+    found["training"] = watch(window, request["short"])
+    found["training, dragging"] = watch(window, request["long"], Drag(window))
+    found |= {f"training, {name}": figures for name, figures in look_around(window, request["short"]).items()}
     if not training.going:
         raise RuntimeError("The training ended before it was measured.")
     QTest.mouseClick(window.findChild(QWidget, "stop_button"), Qt.MouseButton.LeftButton)

@@ -49,8 +49,8 @@ def cells(columns: int, rows: int) -> int:
 def decode_map(model: VAE, columns: int, rows: int, repeats: int) -> list[float]:
     """Seconds from a scene with new weights to its complete map, on the host, for each repeat.
 
-    What the window does with every snapshot: the point's image, tiles in calls of 400 cells, the prior's contours. The
-    first, which warms up, is left out.
+    What the window does with every snapshot: the point's image, all tiles, the prior's contours. The first, which warms
+    up, is left out.
     """
     explorer, view, seconds = Explorer(), view_of(columns, rows), []
     for number in range(repeats + 1):

@@ -126,6 +126,8 @@ def _our_configs(plan: Plan) -> dict[str, RunConfig]:
     ways = {"VAE Studio, same batch and rate": same}
     if devices.choose_precision("auto", plan.device, convolutional=False) != torch.float32:
         ways["VAE Studio, the same in float32"] = same.with_changes(precision="float32")
+    if devices.has_compiler(plan.device) and not plan.quick:
+        ways["VAE Studio, the same compiled"] = same.with_changes(execution="compiled")
     batch, epochs, rate = _FREE[plan.device.type]
     free = same.with_changes(batch_size=batch, epochs=epochs, learning_rate=rate, schedule="cosine", warm_up=0.03)
     return {**ways, "VAE Studio, batch and schedule free": free}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from vae_studio.bench.measure import BenchError, Figure, Line, Plan, Section, threads_in_words
-from vae_studio.core import datasets, events
+from vae_studio.core import datasets, devices, events
 from vae_studio.core.config import DataConfig, RunConfig
 from vae_studio.core.presets import PRESETS
 from vae_studio.core.train import train
@@ -35,16 +35,27 @@ class Timing:
         return self.step * self.started.steps_per_epoch
 
 
-def timed(config: RunConfig, data: datasets.Data, seconds: float, most_steps: int | None = None) -> Timing:
+# Compiling takes up to a minute each, so not every preset.
+_COMPILED = ("explorer-2d", "pytorch-example", "convolutional-2d", "keras-deconvolutional")
+
+
+def timed(
+    config: RunConfig,
+    data: datasets.Data,
+    seconds: float,
+    most_steps: int | None = None,
+    data_budget: int | None = None,
+) -> Timing:
     """Train as the program does for about so many seconds after the first step, or for one epoch if that is shorter.
 
-    All that goes with training counts: figures, snapshots, evaluations. A Progress has read its figures from the
-    device, so that what it reports has been done.
+    With `data_budget`, in bytes, images are streamed to the device where they are more. All that goes with training
+    counts: figures, snapshots, evaluations. A Progress has read its figures from the device, so that what it reports
+    has been done.
     """
     commands: queue.SimpleQueue[events.Command] = queue.SimpleQueue()
     began = time.perf_counter()
     started = first = last = None
-    for event in train(config, data, commands):
+    for event in train(config, data, commands, data_budget=data_budget):
         if isinstance(event, events.Started):
             started = event
         if isinstance(event, events.Progress) and event.step:
@@ -61,15 +72,47 @@ def timed(config: RunConfig, data: datasets.Data, seconds: float, most_steps: in
 
 
 def presets(plan: Plan) -> Section:
-    """Seconds an epoch of every preset, as the command line trains it."""
+    """Seconds an epoch of every preset, as the command line trains it, and with steps taken in other ways."""
     data, lines = datasets.load(DataConfig()), []
     seconds = plan.pick(3.0, 0.3)
-    for preset in PRESETS.values():
+    compiles = not plan.quick and devices.has_compiler(plan.device)
+    for name, preset in PRESETS.items():
         config = preset.config.with_changes(device=plan.choice)
-        runs = [timed(config, data, seconds) for _ in range(plan.repeats)]
-        lines.append(_training_line(preset.title, runs))
+        usual = devices.choose_execution("auto", plan.device)
+        others = [*(["eager"] if usual != "eager" else []), *(["compiled"] if compiles and name in _COMPILED else [])]
+        ways = [usual, *others]
+        runs = [[timed(config.with_changes(execution=way), data, seconds) for way in ways] for _ in range(plan.repeats)]
+        own, *rest = ([run[index] for run in runs] for index in range(len(ways)))
+        line = _training_line(preset.title, own)
+        figures = {**line.figures, f"epoch_{usual}": line.figures["epoch"]}
+        for way, timings in zip(others, rest, strict=True):
+            figures[f"epoch_{way}"] = Figure.of([timing.epoch for timing in timings])
+            if way == "compiled":
+                figures["setup_compiled"] = Figure.of([timing.setup for timing in timings])
+                figures |= _repaid(own, timings)
+        lines.append(Line(line.what, figures, line.remark))
     how = f"{threads_in_words(plan.device, torch.get_num_threads())}; from the steps of {seconds:g} s extrapolated"
-    return Section("presets", _TRAINING_COLUMNS, tuple(lines), (f"{how}, or one epoch where that is shorter.",))
+    columns = {
+        **_TRAINING_COLUMNS,
+        "epoch_eager": "eager, s",
+        "epoch_captured": "captured, s",
+        "epoch_compiled": "compiled, s",
+        "setup_compiled": "compiling, s",
+        "repaid": "repaid after, epochs",
+    }
+    remarks = (
+        f"{how}, or one epoch where that is shorter.",
+        "Compiling is the set-up with compiled steps, which is short where an earlier run left its kernels; it is "
+        "repaid when epochs are so much shorter that it is made up for.",
+    )
+    return Section("presets", columns, tuple(lines), remarks if compiles else remarks[:1])
+
+
+def _repaid(usual: list[Timing], compiled: list[Timing]) -> dict[str, Figure]:
+    """After how many epochs the longest set-up of compiled steps is made up for; nothing where it never is."""
+    setup = max(timing.setup for timing in compiled) - max(timing.setup for timing in usual)
+    gains = [own.epoch - other.epoch for own, other in zip(usual, compiled, strict=True)]
+    return {"repaid": Figure.of([max(0.0, setup) / gain for gain in gains])} if min(gains) > 0.0 else {}
 
 
 _TRAINING_COLUMNS = {"epoch": "epoch, s", "speed": "steps/s", "setup": "set-up, s"}
@@ -98,7 +141,7 @@ def keras(plan: Plan) -> Section:
         runs = [timed(config, data, plan.pick(20.0, 2.0)) for _ in range(plan.repeats)]
         remarks = ("Extrapolated from the steps timed. Whether it collapses cannot be seen in so few.",)
         return Section("keras", columns, (_training_line(PRESETS["keras-deconvolutional"].title, runs),), remarks)
-    wholes = [_whole(config.with_changes(seed=seed), data) for seed in range(plan.repeats)]
+    wholes = [whole(config.with_changes(seed=seed), data) for seed in range(plan.repeats)]
     line = _training_line(PRESETS["keras-deconvolutional"].title, [timing for timing, _ in wholes])
     figures = {
         **line.figures,
@@ -110,7 +153,7 @@ def keras(plan: Plan) -> Section:
     return Section("keras", columns, (Line(line.what, figures, line.remark),), (f"{config.epochs} epochs trained.",))
 
 
-def _whole(config: RunConfig, data: datasets.Data) -> tuple[Timing, events.Evaluation]:
+def whole(config: RunConfig, data: datasets.Data) -> tuple[Timing, events.Evaluation]:
     """A run to its end: its timing, and its figures over all test images."""
     began = time.perf_counter()
     started = first = last = finished = None

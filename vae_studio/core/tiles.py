@@ -11,12 +11,13 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
 from vae_studio.core import devices
+from vae_studio.core.calls import Cost, Limits
 from vae_studio.core.latent import embed
 from vae_studio.core.model import VAE, to_float, to_pixels
 from vae_studio.core.priors import StandardNormal
@@ -31,6 +32,7 @@ from vae_studio.core.scene import (
     PicturesFrame,
     PointFrame,
     Scene,
+    SpotsFrame,
     Tile,
     Version,
     View,
@@ -41,6 +43,10 @@ CELLS = 4
 MIN_CELL_PIXELS = 26.0
 CACHE_BYTES = 64 * 2**20
 _CELLS_A_CALL = 400
+_CELLS_A_CALL_ON_CPU = 256  # where the outputs of more than 334 fill over 1 MiB, each takes twice as long
+_IMAGES_A_CALL = (10, 100)  # that are encoded
+_SPOTS_A_CALL = (8, 256)
+_COARSER = 4  # levels up to which tiles stand in for finer ones
 _AMPLIFICATIONS = (1, 2, 5, 10, 20, 50, 100)
 _MARGIN = 0.5  # tiles beyond the edge of the view, as a share of a tile, so that small pans show no gaps
 _NOTHING = object()
@@ -77,6 +83,15 @@ class Slot:
         steps = (np.arange(CELLS) + 0.5) * cell
         across, down = np.meshgrid(self.column * self.span + steps, (self.row + 1) * self.span - steps)
         return np.stack([across.ravel(), down.ravel()], axis=1)
+
+    def coarser(self, levels: int) -> Slot:
+        """The slot that holds this one, so many levels up."""
+        return Slot(self.level - levels, self.column >> levels, self.row >> levels)
+
+    def finer(self) -> list[Slot]:
+        """The four slots that this one is made of, one level down."""
+        column, row = 2 * self.column, 2 * self.row
+        return [Slot(self.level + 1, column + right, row + up) for up in (0, 1) for right in (0, 1)]
 
     def placed(self, image: np.ndarray) -> Tile:
         left, bottom = self.column * self.span, self.row * self.span
@@ -117,6 +132,9 @@ class TileCache:
 
     def __len__(self) -> int:
         return len(self._images)
+
+    def __contains__(self, slot: Slot) -> bool:
+        return slot in self._images
 
     @property
     def bytes(self) -> int:
@@ -169,36 +187,56 @@ class _Making:
     steps: Iterator[PicturesFrame | None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Spots:
+    """Images at `spots` that are being made by one set of weights: `images` holds the first of them."""
+
+    model: VAE
+    version: Version
+    spots: np.ndarray
+    images: list[np.ndarray] = field(default_factory=list)
+
+    def suits(self, scene: Scene) -> bool:
+        """Whether what is made can be shown in this scene until its own are."""
+        return self.version.lineage == scene.version.lineage and self.spots.shape == scene.spots.shape
+
+
 class Explorer:
     """Turns scenes into frames. One thread uses it; it may drop a generator at any frame and ask for a new one.
 
     New weights, and new positions of the plane, are taken up for the map and the encodings when what is visible has
-    been drawn once, so that frequent snapshots never starve a slow decoder; likewise for expectations that have been
-    begun. The point always uses the newest. If generators are dropped at every frame, point, pictures and map take
-    turns.
+    been drawn once, so that frequent snapshots never starve a slow decoder; likewise for expectations, and for spots,
+    that have been begun. The point always uses the newest. If generators are dropped at every frame, point, spots,
+    pictures and map take turns. A call of the network is to be short enough for that, which is learned from those there were; where the map
+    takes longer than a view may stay bare, what is bare gets coarser tiles first.
     """
 
-    def __init__(self, cache: TileCache | None = None) -> None:
+    def __init__(self, cache: TileCache | None = None, limits: Limits | None = None) -> None:
         self._cache = TileCache() if cache is None else cache
+        self._limits = Limits() if limits is None else limits
+        self._forget_costs()
         self._pass: _Pass | None = None
         self._shown_point: object = None
         self._shown_map: object = None
+        self._unshown_since: float | None = None  # since when there are tiles that no frame has had
         self._shown_encodings: tuple[Version | None, np.ndarray | None] = (None, None)
         self._shown_pictures: tuple[Version | None, Pictures | None] = (None, None)
         self._making: _Making | None = None
+        self._shown_spots: tuple[Version | None, np.ndarray | None] = (None, None)
+        self._spots_begun: _Spots | None = None
         self._contours: tuple[object, tuple[Contour, ...]] = (None, ())  # and of which weights and axes
         self._dropped = False  # whether the last generator was
-        self._waiting = [0, 1, 2]  # point, pictures and map; first the one whose last frame is longest ago
+        self._waiting = [0, 1, 2, 3]  # point, spots, pictures and map; first the one whose last frame is longest ago
         self._means: list[np.ndarray] = []  # of the first images of `_encoding`
         self._encoding: tuple[Version | None, np.ndarray | None] = (None, None)
         self._stream: torch.cuda.Stream | None = None
 
     def frames(self, scene: Scene) -> Iterator[Frame | None]:
-        """Frames of a scene that are not shown yet: the point's image, then tiles nearest first, then the rest.
+        """Frames of a scene that are not shown yet: the point's image, the spots', then tiles nearest first, the rest.
 
-        None comes where there is nothing to show, but it is a good moment to see whether a newer scene waits.
+        None comes where there is nothing to show yet, but it is a good moment to see whether a newer scene waits.
         """
-        sources = (self._point(scene), self._pictures(scene), self._plane(scene))
+        sources = (self._point(scene), self._spots(scene), self._pictures(scene), self._plane(scene))
         # Where the last generator was dropped, one frame comes first from the source that has waited longest.
         for index in list(self._waiting) if self._dropped else ():
             frame = next(sources[index], _NOTHING)
@@ -212,6 +250,9 @@ class Explorer:
                 self._serve(index)
                 yield frame
         self._dropped = False
+
+    def _forget_costs(self) -> None:
+        self._decoding, self._encoding_cost, self._spot_cost = (Cost(self._limits) for _ in range(3))
 
     def _serve(self, index: int) -> None:
         self._waiting.remove(index)
@@ -261,12 +302,10 @@ class Explorer:
     def _adopt(self, scene: Scene) -> None:
         """Take up the scene's weights and plane, unless a pass over what was visible before is still under way."""
         current = self._pass
-        other_map = (
-            current is None
-            or current.version.lineage != scene.version.lineage
-            or current.plane.axes != scene.axes
-            or len(current.plane.offset) != len(scene.point)
-        )
+        other_model = current is None or current.version.lineage != scene.version.lineage
+        if other_model:
+            self._forget_costs()
+        other_map = other_model or current.plane.axes != scene.axes or len(current.plane.offset) != len(scene.point)
         if other_map:
             self._cache.clear()
         elif not self._pass_is_drawn(scene):
@@ -297,23 +336,86 @@ class Explorer:
         self._shown_point = wanted
         yield PointFrame(scene.version, scene.point, image, time.perf_counter() - began, scene.draw)
 
-    def _map(self, scene: Scene) -> Iterator[Frame]:
+    def _spots(self, scene: Scene) -> Iterator[Frame | None]:
+        """In float32, as they are looked at one by one; those begun are finished, even where they have moved since."""
+        if scene.spots is None:
+            self._spots_begun, self._shown_spots = None, (None, None)
+            return
+        while self._shown_spots[1] is not scene.spots or self._shown_spots[0] != scene.version:
+            current = self._spots_begun
+            if current is None or not current.suits(scene):
+                current = self._spots_begun = _Spots(scene.model, scene.version, scene.spots)
+            began, done = time.perf_counter(), sum(map(len, current.images))
+            part = current.spots[done : done + self._spot_cost.items(*_SPOTS_A_CALL)]
+            with self._ahead(current.model.device):
+                points = torch.tensor(part, dtype=torch.float32, device=current.model.device)
+                current.images.append(to_pixels(current.model.decode(points).mean))
+            self._spot_cost.note(len(part), time.perf_counter() - began)
+            if done + len(part) < len(current.spots):
+                yield None
+                continue
+            self._spots_begun, self._shown_spots = None, (current.version, current.spots)
+            yield SpotsFrame(current.version, current.spots, np.concatenate(current.images))
+
+    def _map(self, scene: Scene) -> Iterator[Frame | None]:
         current, view = self._pass, scene.view
         if view is None or self._shown_map == (current.content, view):
             return
         began = time.perf_counter()
+        if self._unshown_since is None:
+            self._unshown_since = began
         slots = visible(view, level_for(view))
         missing = [slot for slot in slots if not self._cache.is_fresh(slot, current.content)]
-        per_call = _CELLS_A_CALL // CELLS**2
-        for start in range(0, max(1, len(missing)), per_call):
-            batch = missing[start : start + per_call]
-            if batch:
-                self._decode(current, batch)
-            complete = start + per_call >= len(missing)
-            # An unfinished frame takes the place of whatever was shown in full before.
-            self._shown_map = (current.content, view) if complete else None
-            tiles, contours = self._composition(view, slots), self._outlines(current)
-            yield MapFrame(current.version, scene.axes, tiles, complete, time.perf_counter() - began, contours)
+        urgent: list[Slot] | None = None
+        while True:
+            if urgent is None and self._decoding.is_known:
+                urgent = self._urgent(missing)
+                first = set(urgent)
+                missing = [slot for slot in missing if slot not in first]
+            waiting = urgent or missing
+            if waiting:
+                count = self._tiles_a_call(current.model.device)
+                self._decode(current, waiting[:count])
+                del waiting[:count]
+            covered = waiting is urgent and not urgent
+            complete = not (urgent or missing)
+            now = time.perf_counter()
+            if complete or covered or now - self._unshown_since >= self._limits.between:
+                # An unfinished frame takes the place of whatever was shown in full before.
+                self._shown_map = (current.content, view) if complete else None
+                self._unshown_since = None if complete else now
+                tiles, contours = self._composition(view, slots), self._outlines(current)
+                yield MapFrame(current.version, scene.axes, tiles, complete, now - began, contours)
+            else:
+                yield None
+            if complete:
+                return
+
+    def _urgent(self, missing: list[Slot]) -> list[Slot]:
+        """What comes before the rest, lest the view stay bare for long: coarser slots where nothing stands in.
+
+        They are as fine as may be done in time, or where that is not to be had, as coarse as makes them fewer.
+        """
+        if self._seconds(missing) <= self._limits.bare:
+            return []
+        best = bare = [slot for slot in missing if not self._stands_in(slot)]
+        for levels in range(1, _COARSER + 1):
+            if self._seconds(best) <= self._limits.bare:
+                break
+            best = min(best, list(dict.fromkeys(slot.coarser(levels) for slot in bare)), key=len)
+        return best
+
+    def _stands_in(self, slot: Slot) -> bool:
+        """Whether something is there to be shown all over a slot until it is decoded."""
+        held = (slot.coarser(levels) in self._cache for levels in range(_COARSER + 1))
+        return any(held) or all(part in self._cache for part in slot.finer())
+
+    def _seconds(self, slots: list[Slot]) -> float:
+        return self._decoding.seconds(CELLS**2 * len(slots))
+
+    def _tiles_a_call(self, device: torch.device) -> int:
+        most = _CELLS_A_CALL_ON_CPU if device.type == "cpu" else _CELLS_A_CALL
+        return self._decoding.items(CELLS**2, most) // CELLS**2
 
     def _outlines(self, current: _Pass) -> tuple[Contour, ...]:
         wanted = (current.version, current.plane.axes)
@@ -323,6 +425,7 @@ class Explorer:
         return self._contours[1]
 
     def _decode(self, current: _Pass, slots: list[Slot]) -> None:
+        began = time.perf_counter()
         centres = np.concatenate([slot.centres() for slot in slots])
         points = torch.from_numpy(embed(current.plane.offset, current.plane.axes, centres)).to(current.model.device)
         cells = self._pixels(current.model, points)
@@ -332,6 +435,7 @@ class Explorer:
         for slot, mosaic in zip(slots, mosaics, strict=True):
             # A copy of its own, or one small tile would keep the whole batch in memory.
             self._cache.put(slot, current.content, mosaic.copy())
+        self._decoding.note(len(centres), time.perf_counter() - began)
 
     def _composition(self, view: View, slots: list[Slot]) -> tuple[Tile, ...]:
         """Every slot's latest image, over coarser and finer ones where a slot has none yet."""
@@ -341,14 +445,14 @@ class Explorer:
             if image is not None:
                 present.append(slot.placed(image))
                 continue
-            for coarser in range(1, 5):
-                parent = Slot(slot.level - coarser, slot.column >> coarser, slot.row >> coarser)
+            for levels in range(1, _COARSER + 1):
+                parent = slot.coarser(levels)
                 image = self._cache.image(parent)
                 if image is not None:
                     stand_ins[parent] = parent.placed(image)
                     break
             else:
-                for child in _children(slot):
+                for child in slot.finer():
                     image = self._cache.image(child)
                     if image is not None:
                         stand_ins[child] = child.placed(image)
@@ -365,9 +469,11 @@ class Explorer:
             self._encoding, self._means = (current.version, scene.encode), []
         done = sum(map(len, self._means))
         while done < len(scene.encode):
-            images = torch.from_numpy(scene.encode[done : done + 100]).to(current.model.device)
+            began, count = time.perf_counter(), self._encoding_cost.items(*_IMAGES_A_CALL)
+            images = torch.from_numpy(scene.encode[done : done + count]).to(current.model.device)
             with self._ahead(current.model.device), self._fast(current.model):
                 self._means.append(current.model.encode(to_float(images)).mean.cpu().numpy())
+            self._encoding_cost.note(len(images), time.perf_counter() - began)
             done += len(images)
             if done < len(scene.encode):
                 yield None
@@ -393,12 +499,6 @@ class Explorer:
             # Where all three rows stand already, they are replaced together.
             part = frame is not None and request.expectation and frame.expectation is None
             yield None if part and self._shown_pictures[1] is request else frame
-
-
-def _children(slot: Slot) -> Iterator[Slot]:
-    for row in (0, 1):
-        for column in (0, 1):
-            yield Slot(slot.level + 1, 2 * slot.column + column, 2 * slot.row + row)
 
 
 def contours_of(model: VAE, axes: tuple[int, int]) -> tuple[Contour, ...]:
