@@ -7,6 +7,7 @@ from __future__ import annotations
 
 SUBJECTS = {
     "quality": "Time to quality, against the VAE of pytorch/examples",
+    "batch": "The largest batch that trains as well, against the preset's own",
     "presets": "Training each preset",
     "keras": "The Keras deconvolutional network, 64 latent dimensions",
     "map": "Decoding the whole map anew",

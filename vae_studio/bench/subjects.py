@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vae_studio.bench import growth, likelihood, quality, training, window
+from vae_studio.bench import batch, growth, likelihood, quality, training, window
 from vae_studio.bench import map as maps
 from vae_studio.bench.measure import Plan, Section
 from vae_studio.core import datasets
@@ -12,6 +12,7 @@ from vae_studio.core.config import DataConfig, RunConfig
 
 _MEASURES: dict[str, Callable[[Plan], Section]] = {
     "quality": quality.quality,
+    "batch": batch.batch,
     "presets": training.presets,
     "keras": training.keras,
     "map": maps.decoders,

@@ -115,12 +115,12 @@ class _OneLine(QLabel):
 
 
 def differences(config: RunConfig, preset: RunConfig) -> list[str]:
-    """The settings, in words, in which a config differs from its preset; which device it runs on is none."""
+    """The settings, in words, in which a config differs from its preset; how it runs on this machine is none."""
     changed = []
     for name in RunConfig.model_fields:
         mine, theirs = getattr(config, name), getattr(preset, name)
         if name == "data" and mine.limit is None:
             mine = mine.model_copy(update={"pick": theirs.pick})
-        if name != "device" and mine != theirs:
+        if name not in ("device", "execution") and mine != theirs:
             changed.append(_WORDS.get(name, name.replace("_", " ")))
     return changed

@@ -90,7 +90,7 @@ class SetupPanel(QFrame):
     def offer(self, config: RunConfig) -> None:
         """Show the settings of a model that was opened, unless the user has changed something here."""
         if self._error.isHidden() and not self._preset.any_change:
-            self.set_config(config.with_changes(device=self._run.device.value()))
+            self.set_config(config.with_changes(**self._run.machine()))
 
     def set_devices(self, devices: list[tuple[str, str]]) -> None:
         """Offer these (choice, title), the first being the one for want of the one chosen."""
@@ -151,8 +151,8 @@ class SetupPanel(QFrame):
         self._edited()
 
     def _preset_chosen(self) -> None:
-        """Fill in the preset: all but the device, which belongs to the machine and not to the recipe."""
-        self.set_config(self._preset.preset().config.with_changes(device=self._run.device.value()))
+        """Fill in the preset: all but what belongs to the machine and not to the recipe."""
+        self.set_config(self._preset.preset().config.with_changes(**self._run.machine()))
         self.config_changed.emit()
 
     def _show(self, config: RunConfig) -> None:
@@ -224,10 +224,11 @@ class SetupPanel(QFrame):
             *self._model.rows,
             *run,
         )
+        optimisation = (*self._optimisation.rows, *self._run.details)
         self._sections = {
             Section("model", "Model", form(*self._model.details, *self._network.details)): self._model,
             Section("objective", "Objective details", form(*self._bound.rows)): self._bound,
-            Section("optimisation", "Optimisation", form(*self._optimisation.rows)): self._optimisation,
+            Section("optimisation", "Optimisation", form(*optimisation)): self._optimisation,
         }
         below = QVBoxLayout()
         below.setContentsMargins(0, 0, FormArea.MARGIN, 0)
@@ -247,6 +248,7 @@ class SetupPanel(QFrame):
             for choice in group.choices:
                 choice.currentIndexChanged.connect(self._chosen)
         self._preset.chosen.connect(self._preset_chosen)
+        self._run.rate_wanted.connect(lambda rate: self.objective.set_values(self.objective.beta(), rate))
         self.objective.beta_changed.connect(self._edited)
         self.objective.rate_changed.connect(self._edited)
         for kind in (QComboBox, QAbstractSpinBox, QSlider):
