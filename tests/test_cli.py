@@ -110,6 +110,29 @@ def test_train_without_json_names_the_model_and_nothing_else(here: Path, monkeyp
 
 
 @posix
+def test_the_largest_batch_is_chosen_and_said(tmp_path: Path) -> None:
+    """Four times the images a step at four times the rate. What was chosen is no result, so that it goes to stderr."""
+    command = "train --preset explorer-2d --device cpu --batch-size largest --epochs 1000 --out run --json"
+    with started(f"{command} --set network.widths=[8]", tmp_path) as running:
+        first = json.loads(running.stdout.readline())
+        running.send_signal(signal.SIGINT)
+        rest, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert said.startswith("Batch size 1000 and learning rate 0.006, in place of 250 and 0.0015.\n")
+    assert first["steps_per_epoch"] == 60
+    assert [line["event"] for line in json_lines(rest)[-2:]] == ["finished", "saved"]
+    config = load_model(tmp_path / "run" / "model.safetensors").model.config
+    assert (config.batch_size, config.learning_rate) == (1000, 6e-3)
+
+
+def test_a_batch_that_is_large_enough_is_kept(here: Path) -> None:
+    result = run(f"train {SMALL} --epochs 1 --batch-size largest --out run")
+    assert result.exit_code == 0, result.stderr
+    assert "Batch size 128 is kept. A larger batch leaves fewer than" in result.stderr
+    assert load_model(here / "run" / "model.safetensors").model.config.batch_size == 128
+
+
+@posix
 def test_ctrl_c_stops_training_and_keeps_the_model(tmp_path: Path) -> None:
     with started(f"train {SMALL} --epochs 100000 --out run --json", tmp_path) as running:
         first = [running.stdout.readline() for _ in range(3)]

@@ -88,6 +88,8 @@ def test_wrong_values_end_in_one_sentence(here: Path, arguments: str, words: str
         ("nonsense", "No such command 'nonsense'"),
         ("--nonsense", "No such option: --nonsense"),
         ("train --epochs many", "'--epochs'"),
+        ("train --batch-size many", "--batch-size: give a whole number, or largest (it was many)."),
+        ("train --batch-size 1.5", "give a whole number, or largest (it was 1.5)."),
         ("grid", "Missing argument 'model'"),
         ("grid explorer-2d", "Missing option '--out'"),
         ("grid explorer-2d --out g.jpg", "The file must end in .png"),
@@ -144,24 +146,30 @@ def test_a_picture_that_cannot_be_written_fails_with_a_sentence(here: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "window"),
     [
-        ([], [None]),
-        (["gone.safetensors"], ["gone.safetensors"]),
-        (["my-run"], ["my-run"]),
+        ([], [(None, False)]),
+        (["--json"], [(None, True)]),
+        (["gone.safetensors"], [("gone.safetensors", False)]),
+        (["my-run"], [("my-run", False)]),
+        (["my-run", "--json"], [("my-run", True)]),
+        (["--json", "my-run"], [("my-run", True)]),
+        (["--json", "presets"], []),
         (["presets"], []),
         (["nonsense"], []),
         (["--help"], []),
     ],
 )
 def test_no_command_or_a_file_opens_the_window(here: Path, monkeypatch, capsys, arguments, window) -> None:
-    opened: list[str | None] = []
-    monkeypatch.setattr(cli, "_window", lambda file: opened.append(file) or 0)
+    opened: list[tuple[str | None, bool]] = []
+    monkeypatch.setattr(cli, "_window", lambda file, *, as_json: opened.append((file, as_json)) or 0)
     monkeypatch.setattr(sys, "argv", ["vae-studio", *arguments])
     (here / "my-run").mkdir()
     (here / "presets").mkdir()
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert opened == window
-    assert caught.value.code == (2 if arguments == ["nonsense"] else 0)
+    assert caught.value.code == (2 if arguments in (["nonsense"], ["--json", "presets"]) else 0)
+    if arguments == ["--json", "presets"]:
+        assert "vae-studio presets --json" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_said_before_any_window(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -14,6 +15,7 @@ import sys
 import textwrap
 from contextlib import nullcontext
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +28,7 @@ from vae_studio import paths
 from vae_studio.cli_bench import bench
 from vae_studio.cli_reproduce import reproduce
 from vae_studio.core import library
+from vae_studio.core.batch_offer import offer, reason_to_stay, training_images
 from vae_studio.core.config import ConfigError, RunConfig, settings
 from vae_studio.core.figures import DEFAULT_SAMPLES, EvaluationRequest
 from vae_studio.core.files import FileError, make_folder
@@ -34,6 +37,7 @@ from vae_studio.core.presets import DEFAULT_PRESET, PRESETS, find_preset
 from vae_studio.terminal import (
     DeviceOption,
     JsonOption,
+    LinePrinter,
     complain,
     errors,
     exit_status,
@@ -59,6 +63,8 @@ app = typer.Typer(
 )
 app.add_typer(reproduce, name="reproduce")
 app.command()(bench)
+_LARGEST = "largest"
+_JSON = "--json"
 ModelArgument = Annotated[str, typer.Argument(help="A model file, a run folder, or a shipped model's name.")]
 
 
@@ -71,13 +77,14 @@ def main() -> None:
     arguments = sys.argv[1:]
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     commands |= {group.name for group in app.registered_groups}
-    if not arguments or (not arguments[0].startswith("-") and arguments[0] not in commands and _is_file(arguments[0])):
-        sys.exit(_window(arguments[0] if arguments else None))
+    file = next((argument for argument in arguments if argument != _JSON), None)
+    if file is None or (not file.startswith("-") and file not in commands and _is_file(file)):
+        sys.exit(_window(file, as_json=_JSON in arguments))
     app(prog_name="vae-studio")
 
 
 def _is_file(argument: str) -> bool:
-    return Path(argument).exists() or Path(argument).suffix == ".safetensors"
+    return Path(argument).exists() or Path(argument).suffix in (".safetensors", ".vaesession")
 
 
 def _say_version(wanted: bool) -> None:
@@ -88,17 +95,32 @@ def _say_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and end.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option(_JSON, help="Of the window: its timings, one JSON object a second, on standard output.")
+    ] = False,
 ) -> None:
-    """Train variational auto-encoders and walk through their latent space. Without a command: open the window.
+    """Train variational auto-encoders and walk through their latent space.
+
+    Without a command: open the window where it was left, or with a FILE on that model or session.
 
     Example: vae-studio train --preset explorer-2d --out my-run
+
+    Example: vae-studio --json my-run/model.safetensors
+
+    The window's --json says once a second how late the event loop was, how long decoding, painting and the way from the
+    mouse to the image took, as percentiles in milliseconds (lag_ms, map_decode_ms, point_decode_ms, paint_ms, drag_ms),
+    and the rates frames_per_second and steps_per_second; when the window closes the same of the whole time. F12 shows
+    these figures in the window.
     """
+    if as_json:
+        raise typer.BadParameter(f"Put it behind the command: vae-studio {context.invoked_subcommand} {_JSON}.")
 
 
-def _window(file: str | None) -> int:
+def _window(file: str | None, *, as_json: bool = False) -> int:
     """Open the window; without a display do the same job on the command line."""
     from vae_studio.core import doctor
 
@@ -115,31 +137,52 @@ def _window(file: str | None) -> int:
         )
         try:
             with plain_errors():
-                return _headless()
+                return _headless(as_json=as_json)
         except typer.Exit as ending:
             return ending.exit_code
     missing = doctor.blocking_libraries()
     if missing:
         errors.print(doctor.explain_missing(missing))
         return 1
-    from vae_studio.app import run
+    run = import_app().run
+    path = Path(file) if file else None
+    if not as_json:
+        return run(path)
+    printer = LinePrinter()
+    try:
+        return run(path, printer.print_json)
+    finally:
+        printer.close()
 
-    return run(Path(file) if file else None)
+
+def import_app() -> ModuleType:
+    """The module that opens the window.
+
+    What a start imports is there to stay: to look through it for garbage, again and again while it grew, took a tenth
+    of the time to the first paint and a quarter of what torch takes to import. `app.run` goes on with it afterwards.
+    """
+    gc.disable()
+    from vae_studio import app
+
+    return app
 
 
-def _headless() -> int:
+def _headless(*, as_json: bool) -> int:
     """Train the default preset, write its model and a grid picture, and name both."""
     from vae_studio.core.export import render_grid, write_grid
 
     config = PRESETS[DEFAULT_PRESET].config
     folder = make_folder(paths.new_run_folder(paths.runs(), config.preset))
-    finished, saved = _train(config, folder, as_json=False)
+    finished, saved = _train(config, folder, as_json=as_json)
     picture = folder / "grid.png"
     request = GridRequest(point=(0.0,) * config.latent_dims, axes=(0, 1))
     pixels = render_grid(finished.model, request)
     write_grid(picture, pixels, finished.model, request, name=folder.name, sha256=saved.sha256)
-    say(f"Model: {saved.path}")
-    say(f"Grid:  {picture}")
+    if as_json:
+        print_json({"model": str(saved.path), "grid": str(picture)})
+    else:
+        say(f"Model: {saved.path}")
+        say(f"Grid:  {picture}")
     return exit_status(finished)
 
 
@@ -150,7 +193,13 @@ def train(
         Path | None, typer.Option(help="Folder for model.safetensors and its card; `doctor` names the default.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Times through the training images.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
+    batch_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="<int>|largest",
+            help="Images a step, or largest: as many as train as well, with the learning rate scaled.",
+        ),
+    ] = None,
     latent_dims: Annotated[int | None, typer.Option(help="Dimensions of z, 1 to 256.")] = None,
     beta: Annotated[float | None, typer.Option(help="Weight of the KL term; 1 is the ELBO.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the learning rate schedule.")] = None,
@@ -185,7 +234,7 @@ def train(
             data["classes"] = _numbers(classes, int, "--classes")
         given = {
             "epochs": epochs,
-            "batch_size": batch_size,
+            "batch_size": None if batch_size == _LARGEST else _whole_number(batch_size, "--batch-size"),
             "latent_dims": latent_dims,
             "beta": beta,
             "learning_rate": learning_rate,
@@ -194,6 +243,8 @@ def train(
         }
         given = {key: value for key, value in given.items() if value is not None}
         config = config.with_settings(changes or [], data=data, **given)
+        if batch_size == _LARGEST:
+            config = _with_largest_batch(config)
         folder = make_folder(out or paths.new_run_folder(paths.runs(), config.preset))
         if (folder / paths.MODEL_FILE).exists() and not replace:
             raise FileError(f"{folder} holds a model already. Choose another --out, or add --replace.")
@@ -201,6 +252,27 @@ def train(
         if not as_json:
             say(f"Model: {saved.path}")
     raise typer.Exit(exit_status(finished))
+
+
+def _whole_number(text: str | None, option: str) -> int | None:
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        raise typer.BadParameter(f"give a whole number, or {_LARGEST} (it was {text}).", param_hint=option) from None
+
+
+def _with_largest_batch(config: RunConfig) -> RunConfig:
+    """The config with the largest batch that trains as well, and its rate; says what was chosen."""
+    images = training_images(config.data)
+    found = offer(config, images)
+    if found is None:
+        errors.print(f"Batch size {config.batch_size} is kept. {reason_to_stay(config, images)}")
+        return config
+    errors.print(
+        f"Batch size {found.batch_size} and learning rate {found.learning_rate:g}, in place of {config.batch_size} and "
+        f"{config.learning_rate:g}."
+    )
+    return found.applied(config)
 
 
 def _train(config: RunConfig, folder: Path, *, pace: float | None = None, as_json: bool) -> tuple[Finished, Saved]:
@@ -231,8 +303,10 @@ def _train(config: RunConfig, folder: Path, *, pace: float | None = None, as_jso
                 case events.Started():
                     errors.print(
                         f"Training on {event.device}: {len(data.train):,} images, {event.total_steps:,} steps, "
-                        f"{event.parameters:,} parameters, {event.precision}.",
+                        f"{event.parameters:,} parameters, {event.precision}, {event.execution} steps.",
                     )
+                case events.Remark():
+                    errors.print(event.message)
                 case events.Progress():
                     bar.update(task, total=event.total_steps, completed=event.step)
                     if len(event.steps):

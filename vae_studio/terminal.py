@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
+import queue
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
 
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
+_WAITING_LINES = 60
+_PATIENCE = 1.0  # seconds
+
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
 DeviceOption = Annotated[str | None, typer.Option(help="auto, cuda, mps or cpu.")]
 
@@ -34,6 +41,41 @@ def say(text: str) -> None:
 
 def print_json(line: dict[str, Any]) -> None:
     say(json.dumps(_without_nan(line), default=str))
+
+
+class LinePrinter:
+    """Prints JSON lines from a thread of its own, so that whoever reads them slowly, or no more, holds up nobody.
+
+    Lines for which no room is left are dropped. `close` gives the last ones a second.
+    """
+
+    def __init__(self) -> None:
+        self._lines: queue.Queue[bytes | None] = queue.Queue(_WAITING_LINES)
+        self._thread = threading.Thread(target=self._write, name="line printer", daemon=True)
+        self._thread.start()
+
+    def print_json(self, line: dict[str, Any]) -> None:
+        self._put((json.dumps(_without_nan(line)) + "\n").encode())
+
+    def close(self) -> None:
+        self._put(None)
+        self._thread.join(_PATIENCE)
+
+    def _put(self, line: bytes | None) -> None:
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(line)
+
+    def _write(self) -> None:
+        # Past Python's buffer: its lock, held by a thread that waits for a reader, would not let the program end.
+        output = sys.stdout.fileno()
+        try:
+            while (line := self._lines.get()) is not None:
+                while line:
+                    line = line[os.write(output, line) :]
+        except BrokenPipeError:
+            return
+        except OSError as error:
+            errors.print(f"No more timings are written: {error.strerror}.")
 
 
 def _without_nan(value: Any) -> Any:
