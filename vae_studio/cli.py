@@ -26,6 +26,8 @@ from rich.table import Column, Table
 import vae_studio
 from vae_studio import paths
 from vae_studio.cli_bench import bench
+from vae_studio.cli_encode import encode
+from vae_studio.cli_path import path as path_command
 from vae_studio.cli_reproduce import reproduce
 from vae_studio.core import library
 from vae_studio.core.batch_offer import offer, reason_to_stay, training_images
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
 
 # libgomp's threads would spin at every barrier and starve whatever else runs; read when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# Compiled steps are kept where they outlast the next reboot; torch looks at this as soon as it is imported.
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(paths.compiled_kernels()))
 
 app = typer.Typer(
     no_args_is_help=False,
@@ -62,7 +66,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(reproduce, name="reproduce")
+app.command()(path_command)
 app.command()(bench)
+app.command()(encode)
 _LARGEST = "largest"
 _JSON = "--json"
 ModelArgument = Annotated[str, typer.Argument(help="A model file, a run folder, or a shipped model's name.")]

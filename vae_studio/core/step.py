@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gc
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vae_studio import paths
 from vae_studio.core import devices
 from vae_studio.core.config import RunConfig
 from vae_studio.core.model import VAE, binarise, to_float
@@ -116,12 +115,18 @@ class Stepper:
         """Have the loss and its gradient compiled for this model and batches like the first of a stretch."""
         # The compiler keeps count of models, and would give up after eight.
         torch.compiler.reset()
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(paths.compiled_kernels()))
-        self._loss = torch.compile(self._loss, dynamic=False)
-        x = to_float(stretch.images.index_select(0, stretch.rows[0]))
-        noise = model.noise((self._samples, len(x)), torch.Generator(x.device).manual_seed(0))
-        loss, _ = self._loss(model, x, noise, self._beta)
-        torch.autograd.grad(loss, list(model.parameters()))
+        # It makes a million objects, and looking through them for garbage would hold up a window for half a second.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            self._loss = torch.compile(self._loss, dynamic=False)
+            x = to_float(stretch.images.index_select(0, stretch.rows[0]))
+            noise = model.noise((self._samples, len(x)), torch.Generator(x.device).manual_seed(0))
+            loss, _ = self._loss(model, x, noise, self._beta)
+            torch.autograd.grad(loss, list(model.parameters()))
+        finally:
+            if collecting:
+                gc.enable()
         self._to_compile = False
 
     def advance(self, peak_rate: float, beta: float) -> None:
