@@ -139,3 +139,32 @@ def test_a_captured_step_may_be_compiled_too(mnist: Data) -> None:
     eager = figures_of(Stepper, SMALL, stretch, torch.float32)
     compiled = figures_of(CapturedStepper, SMALL, stretch, torch.float32, compiled=True)
     torch.testing.assert_close(compiled.loss, eager.loss, rtol=1e-4, atol=0.0)
+
+
+def test_a_step_without_a_stretch_is_refused(mnist: Data) -> None:
+    stepper = CapturedStepper(build(SMALL, (1, 28, 28)), SMALL, torch.float32)
+    with pytest.raises(TypeError, match="begin one"):
+        stepper.step(mnist.train.images[:4], 1e-3, 1.0)
+
+
+@needs_cuda
+def test_a_capture_that_fails_leaves_the_device_and_the_weights_as_they_were(mnist: Data) -> None:
+    stretch = stretch_of(mnist, "cuda", 4)
+    model = build(SMALL, (1, 28, 28)).cuda()
+    before = weights(model)
+    stepper = CapturedStepper(model, SMALL, torch.float32)
+    loss = stepper._loss
+
+    def reading(*arguments: object) -> tuple[torch.Tensor, torch.Tensor]:
+        found, figures = loss(*arguments)
+        found.item()  # which is not allowed while a graph is captured
+        return found, figures
+
+    stepper._loss = reading
+    with pytest.raises(RuntimeError):
+        stepper.begin(stretch)
+    assert torch.equal(weights(model), before)
+    eager = Stepper(model, SMALL, torch.float32)
+    eager.begin(stretch)
+    eager.advance(1e-3, 1.0)
+    assert eager.drain().loss.isfinite().all() and not torch.equal(weights(model), before)

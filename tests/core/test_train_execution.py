@@ -34,6 +34,11 @@ def test_capturing_on_a_cpu_is_refused_before_anything_is_done() -> None:
         pull(TINY.with_changes(execution="captured"))
 
 
+def test_compiling_for_apples_gpus_is_refused() -> None:
+    with pytest.raises(DeviceError, match="cannot be compiled for"):
+        devices.choose_execution("compiled", torch.device("mps"))
+
+
 @pytest.mark.parametrize(("device", "wanted"), [("cpu", r"a C\+\+ compiler"), ("cuda", "a C compiler and Triton")])
 def test_compiling_without_a_compiler_is_refused(device: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
@@ -70,9 +75,16 @@ def test_products_are_rounded_only_as_long_as_it_is_wanted() -> None:
             raise ZeroDivisionError
         assert [backend.fp32_precision for backend in backends] == ["tf32", "tf32"]
     assert [backend.fp32_precision for backend in backends] == before
-    assert devices.may_use_tf32("auto", torch.device("cuda"))
-    assert not devices.may_use_tf32("float32", torch.device("cuda"))
-    assert not devices.may_use_tf32("auto", CPU)
+
+
+def test_only_captured_steps_may_be_rounded_and_only_where_it_is_left_open() -> None:
+    cuda = torch.device("cuda")
+    assert devices.may_use_tf32(TINY.with_changes(precision="auto"), cuda, "captured")
+    assert not devices.may_use_tf32(TINY.with_changes(precision="float32"), cuda, "captured")
+    assert not devices.may_use_tf32(TINY.with_changes(precision="auto", posterior="full-gaussian"), cuda, "captured")
+    for execution in ("eager", "compiled"):
+        assert not devices.may_use_tf32(TINY.with_changes(precision="auto"), cuda, execution)
+    assert not devices.may_use_tf32(TINY.with_changes(precision="auto"), CPU, "captured")
 
 
 @pytest.mark.parametrize("problem", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("no such kernel\nat")])

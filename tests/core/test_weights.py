@@ -57,14 +57,15 @@ def test_the_weights_are_those_of_before_and_every_one_is_once_in_the_tensor(con
     flat = FlatWeights(model, torch.float32)
     for (name, weight), before in zip(model.named_parameters(), twin.parameters(), strict=True):
         assert torch.equal(weight, before) and weight.stride() == before.stride(), name
-    assert len(flat.values) == sum(weight.numel() for weight in twin.parameters())
+    assert flat.values.count_nonzero() == sum(weight.count_nonzero() for weight in twin.parameters())
+    assert all(weight.data_ptr() % 256 == flat.values.data_ptr() % 256 for weight in model.parameters())
     flat.values.zero_()
     assert not any(weight.any() for weight in model.parameters())
     # And back: what is written into the model stands in the tensor.
     with torch.no_grad():
         for weight in model.parameters():
             weight.fill_(1.0)
-    assert flat.values.eq(1.0).all()
+    assert flat.values.sum() == sum(weight.numel() for weight in twin.parameters())
 
 
 @every_config
@@ -104,7 +105,7 @@ def test_the_twin_holds_the_layers_in_bf16_and_shares_the_rest() -> None:
 def test_the_pieces_are_the_tensor_with_the_matrices_in_the_first_list(config: RunConfig, length: int | None) -> None:
     model = model_of(config)
     flat = FlatWeights(model, torch.float32)
-    flat.values.copy_(torch.arange(len(flat.values)))
+    flat.values.copy_(1 + torch.arange(len(flat.values)))
     flat.gradients.copy_(-flat.values)
     decayed, others = flat.pieces(length)
     assert torch.equal(torch.cat([piece.detach() for piece in (*decayed, *others)]), flat.values)
@@ -117,7 +118,8 @@ def test_the_pieces_are_the_tensor_with_the_matrices_in_the_first_list(config: R
         if weight.dim() > 1
         for value in weight.flatten().tolist()
     }
-    assert {value for piece in decayed for value in piece.tolist()} == matrices
+    assert {value for piece in decayed for value in piece.tolist()} >= matrices
+    assert not {value for piece in others for value in piece.tolist()} & matrices
     # An optimiser that moves the pieces moves the model.
     with torch.no_grad():
         for piece in (*decayed, *others):

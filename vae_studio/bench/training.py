@@ -35,6 +35,8 @@ class Timing:
         return self.step * self.started.steps_per_epoch
 
 
+_EPOCHS = 100_000
+_LEAST_SECONDS = 1.0
 # Compiling takes up to a minute each, so not every preset.
 _COMPILED = ("explorer-2d", "pytorch-example", "convolutional-2d", "keras-deconvolutional")
 
@@ -48,6 +50,7 @@ def timed(
 ) -> Timing:
     """Train as the program does for about so many seconds after the first step, or for one epoch if that is shorter.
 
+    But not for less than a second, where `seconds` is more: on a GPU an epoch may be shorter than what is measured.
     With `data_budget`, in bytes, images are streamed to the device where they are more. All that goes with training
     counts: figures, snapshots, evaluations. A Progress has read its figures from the device, so that what it reports
     has been done.
@@ -55,15 +58,15 @@ def timed(
     commands: queue.SimpleQueue[events.Command] = queue.SimpleQueue()
     began = time.perf_counter()
     started = first = last = None
-    for event in train(config, data, commands, data_budget=data_budget):
+    for event in train(config.with_changes(epochs=_EPOCHS), data, commands, data_budget=data_budget):
         if isinstance(event, events.Started):
             started = event
         if isinstance(event, events.Progress) and event.step:
             reached = time.perf_counter(), event.step
             first = first or reached
             if last is None and event.step > first[1]:
-                most = min(most_steps or started.steps_per_epoch, started.total_steps - 1)
-                if reached[0] - first[0] >= seconds or event.step - first[1] >= most:
+                passed, most = reached[0] - first[0], most_steps or started.steps_per_epoch
+                if passed >= seconds or (event.step - first[1] >= most and passed >= min(seconds, _LEAST_SECONDS)):
                     last = reached
                     commands.put(events.Stop())
     if last is None:

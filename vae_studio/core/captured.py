@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import torch
 from torch import Tensor
+from torch.torch_version import TorchVersion
 
 from vae_studio.core import devices
 from vae_studio.core.config import RunConfig
@@ -15,8 +17,10 @@ from vae_studio.core.step import Figures, Stepper, Stretch, adam
 from vae_studio.core.weights import FlatWeights
 
 _WARM_UP = 3
-# Steps that may wait in the device's queue: what is turned, and a stop, must come through in some milliseconds.
+# Steps that may wait in the device's queue, in seconds and in number: what is turned, and a stop, must come through.
+_AHEAD_SECONDS = 0.02
 _AHEAD = 32
+_FINDS_GENERATORS = TorchVersion("2.15")  # in a capture, at the latest; to name them is deprecated there
 
 
 class CapturedStepper(Stepper):
@@ -43,6 +47,8 @@ class CapturedStepper(Stepper):
         self._images: Tensor | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._queued: deque[torch.cuda.Event] = deque()
+        self._interval, self._since = 1, 0  # steps from one event in the queue to the next, and since the last one
+        self._waited_at = 0.0
 
     def _make_optimiser(self, dtype: torch.dtype) -> torch.optim.Adam:
         self._weights = FlatWeights(self._model, dtype)
@@ -61,11 +67,11 @@ class CapturedStepper(Stepper):
         self._rows[:steps].copy_(stretch.rows)
         self._shares[:steps].copy_(torch.tensor([stretch.rates, stretch.betas], dtype=torch.float32).T)
         self._cursor.zero_()
-        with devices.matrix_products(tf32=self._tf32):
-            if self._to_compile:
-                self._weights.refresh()
-                self._compile(self._weights.working, stretch)
-            if first and self._images.is_cuda:
+        if self._to_compile:
+            self._weights.refresh()
+            self._compile(self._weights.working, stretch)
+        if first and self._images.is_cuda:
+            with devices.matrix_products(tf32=True) if self._tf32 else nullcontext():
                 self._capture()
 
     def advance(self, peak_rate: float, beta: float) -> None:
@@ -78,6 +84,9 @@ class CapturedStepper(Stepper):
             self._graph.replay()
             self._stay_close()
         self._filled += 1
+
+    def step(self, images: Tensor, rate: float, beta: float) -> None:
+        raise TypeError("A captured step takes its images from a stretch: begin one, and advance.")
 
     def drain(self) -> Figures:
         self._slot.zero_()
@@ -102,8 +111,8 @@ class CapturedStepper(Stepper):
         """Take some steps for what is set up by the first ones, undo them, and capture one."""
         device = self._model.device
         stream = torch.cuda.Stream(device)
-        stream.wait_stream(torch.cuda.current_stream(device))
         values, generators = self._weights.values.clone(), (self._noise, self._pixels)
+        stream.wait_stream(torch.cuda.current_stream(device))
         states = [generator.get_state() for generator in generators]
         try:
             with torch.cuda.stream(stream):
@@ -122,9 +131,11 @@ class CapturedStepper(Stepper):
         self._cursor.zero_()
         self._slot.zero_()
         graph = torch.cuda.CUDAGraph()
-        for generator in generators:
-            graph.register_generator_state(generator)
+        if TorchVersion(torch.__version__) < _FINDS_GENERATORS:
+            for generator in generators:
+                graph.register_generator_state(generator)
         torch.cuda.synchronize(device)
+        torch.cuda.empty_cache()  # the graph has memory of its own, and what the first steps took would be lost to it
         with torch.cuda.stream(stream):
             # Other threads, such as the one that draws the map, go on with their work meanwhile.
             graph.capture_begin(capture_error_mode="thread_local")
@@ -139,14 +150,20 @@ class CapturedStepper(Stepper):
         self._graph = graph
 
     def _stay_close(self) -> None:
-        """Wait where the device is far behind."""
-        if self._filled % (_AHEAD // 2):
+        """Wait where the device is far behind: by two to three intervals, each as long as it takes some steps."""
+        self._since += 1
+        if self._since < self._interval:
             return
         event = torch.cuda.Event(blocking=True)
         event.record()
         self._queued.append(event)
         if len(self._queued) > 2:
             self._queued.popleft().synchronize()
+            now = time.perf_counter()
+            a_step = (now - self._waited_at) / self._since
+            self._interval = max(1, min(_AHEAD // 2, int(_AHEAD_SECONDS / 2 / a_step)))
+            self._waited_at = now
+        self._since = 0
 
 
 def _piece(values: Tensor) -> int | None:

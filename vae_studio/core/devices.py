@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from vae_studio.core.config import DeviceChoice, Execution, Precision
+from vae_studio.core.config import DeviceChoice, Execution, Precision, RunConfig
 from vae_studio.core.errors import UserError
 
 # What plain RuntimeErrors say: CPU on Linux and macOS, CPU on Windows, C++ itself, GPUs, cuBLAS and cuDNN.
@@ -40,6 +41,8 @@ def available() -> tuple[DeviceInfo, ...]:
     """Devices found, best first; the CPU is always among them."""
     found = []
     if torch.cuda.is_available():
+        # cuDNN would round float32 convolutions to TF32 on its own, and what says float32 here is to be float32.
+        torch.backends.cudnn.conv.fp32_precision = "ieee"
         found.append(DeviceInfo("cuda", f"CUDA · {torch.cuda.get_device_name()}"))
     if torch.backends.mps.is_available():
         found.append(DeviceInfo("mps", "MPS · Apple GPU"))
@@ -89,26 +92,34 @@ def choose_precision(precision: Precision, device: torch.device, convolutional: 
     return torch.bfloat16 if wins else torch.float32
 
 
-def may_use_tf32(precision: Precision, device: torch.device) -> bool:
-    """Whether training may round factors of float32 products to TF32: on CUDA, where the user leaves it open."""
-    return precision == "auto" and device.type == "cuda"
+def may_use_tf32(config: RunConfig, device: torch.device, execution: Execution) -> bool:
+    """Whether training may round factors of float32 products to TF32: on CUDA, where the user leaves it open.
+
+    Only in captured steps, whose kernels stay as they were chosen, since the choice holds for all threads. Not with
+    full covariances: 10 bits are many σ across a narrow Gaussian.
+    """
+    exact = config.precision != "auto" or config.posterior == "full-gaussian"
+    return device.type == "cuda" and execution == "captured" and not exact
 
 
 @contextlib.contextmanager
 def matrix_products(*, tf32: bool) -> Iterator[None]:
-    """On CUDA, products of float32 matrices and convolutions with 10 bits of mantissa, or with all 23.
-
-    It holds for all threads, so keep it for the short time of a capture, whose kernels stay as they were chosen.
-    """
-    backends = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
-    before = [backend.fp32_precision for backend in backends]
-    for backend in backends:
-        backend.fp32_precision = "tf32" if tf32 else "ieee"
+    """On CUDA, float32 products and convolutions with 10 bits of mantissa, or with all 23, in all threads."""
+    before = [backend.fp32_precision for backend in _float32_backends()]
+    _set_float32(["tf32" if tf32 else "ieee"] * len(before))
     try:
         yield
     finally:
-        for backend, precision in zip(backends, before, strict=True):
-            backend.fp32_precision = precision
+        _set_float32(before)
+
+
+def _float32_backends() -> tuple[Any, ...]:
+    return torch.backends.cuda.matmul, torch.backends.cudnn.conv
+
+
+def _set_float32(precisions: list[str]) -> None:
+    for backend, precision in zip(_float32_backends(), precisions, strict=True):
+        backend.fp32_precision = precision
 
 
 def choose_execution(execution: Execution, device: torch.device) -> Execution:
@@ -121,6 +132,8 @@ def choose_execution(execution: Execution, device: torch.device) -> Execution:
         raise DeviceError(
             f"Steps can be captured on CUDA devices only, and this is {title(device)}. Choose automatic or eager steps."
         )
+    if execution == "compiled" and device.type not in ("cuda", "cpu"):
+        raise DeviceError(f"Steps cannot be compiled for {title(device)}. Choose automatic or eager steps.")
     if execution == "compiled" and not has_compiler(device):
         raise DeviceError(
             f"Compiled steps need {'a C compiler and Triton' if cuda else 'a C++ compiler'}, and none was found here. "
@@ -176,7 +189,9 @@ def wait(device: torch.device) -> None:
 def free_memory(device: torch.device) -> int | None:
     """Bytes that a device has to give, where that can be told: on GPUs of CUDA, and of the CPU on Linux."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        # What torch keeps for itself, to give it out again, counts as free.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
     if device.type != "cpu" or sys.platform != "linux":
         return None
     found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(errors="replace"), re.MULTILINE)

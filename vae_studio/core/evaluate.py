@@ -11,12 +11,13 @@ from torch import Tensor
 from vae_studio.core import devices
 from vae_studio.core.config import RunConfig
 from vae_studio.core.events import Evaluation
-from vae_studio.core.model import VAE, binarise, to_float
+from vae_studio.core.model import VAE, binarise, step_memory, to_float
 from vae_studio.core.objective import terms
 
 ACTIVE_VARIANCE = 0.01
 _STILL = 1e-8
 _BATCH, _CUDA_BATCH = 500, 2500
+_CUDA_BYTES = 10**9
 
 
 def evaluation_steps(
@@ -30,8 +31,9 @@ def evaluation_steps(
     of an auto-encoder, whose codes have any scale, those that vary at all.
     """
     device = model.device
-    batch = _CUDA_BATCH if device.type == "cuda" else _BATCH
-    total = torch.zeros(2 + model.latent_dims, dtype=torch.float64)
+    batch = _batch(model)
+    # Read once, at the end; Apple's GPUs have no double precision.
+    total = torch.zeros(2 + model.latent_dims, dtype=torch.float64, device="cpu" if device.type == "mps" else device)
     means = []
     for start in range(0, len(images), batch):
         x = to_float(images[start : start + batch].to(device))
@@ -39,13 +41,13 @@ def evaluation_steps(
             for _ in range(samples):
                 noise = model.noise((len(x),), generator)
                 parts = terms(model, x, noise, sampled=not model.config.closed_form_exists)
-                total[0] += parts.reconstruction.cpu().double().sum()
-                total[1] += parts.kl.cpu().double().sum()
-                total[2:] += parts.kl_per_dim.cpu().double().sum(dim=0)
-        means.append(parts.posterior.mean.cpu())
+                total[0] += parts.reconstruction.to(total.device).double().sum()
+                total[1] += parts.kl.to(total.device).double().sum()
+                total[2:] += parts.kl_per_dim.to(total.device).double().sum(dim=0)
+        means.append(parts.posterior.mean)
         yield min(1.0, (start + batch) / len(images))
-    average = total / (len(images) * samples)
-    variance = torch.cat(means).var(dim=0, correction=0)
+    average = (total / (len(images) * samples)).cpu()
+    variance = torch.cat(means).cpu().var(dim=0, correction=0)
     reconstruction, kl = float(average[0]), float(average[1])
     yield Evaluation(
         images=len(images),
@@ -57,6 +59,16 @@ def evaluation_steps(
         is_bound=model.is_vae,
         scale=model.learned_scale(),
     )
+
+
+def _batch(model: VAE) -> int:
+    """Images a call: on CUDA many, as long as its layers take no more than a gigabyte.
+
+    It depends on the model alone, not on what is free, since it decides which image gets which draw.
+    """
+    if model.device.type != "cuda":
+        return _BATCH
+    return max(1, min(_CUDA_BATCH, _CUDA_BYTES // step_memory(model.config, model.image_shape, 1)))
 
 
 def fixed_targets(config: RunConfig, images: Tensor, split: Literal["train", "test"]) -> Tensor:

@@ -55,6 +55,7 @@ class Streamed:
             self._stream = torch.cuda.Stream(device)
             self._copied = [torch.cuda.Event() for _ in self._slots]
             self._used = [torch.cuda.Event() for _ in self._slots]
+            self._give_slots_back()
         self._loader = ThreadPoolExecutor(1, "images", initializer=devices.settle_thread, initargs=(_NICENESS,))
 
     def epoch(self, order: Tensor) -> Iterator[Part]:
@@ -78,9 +79,7 @@ class Streamed:
             for future in loading:
                 if not future.cancel():
                     future.exception()
-            if self._cuda:
-                for event in self._used:
-                    event.record()
+            self._give_slots_back()
 
     def _load(self, slot: int, rows: Tensor) -> None:
         places = rows.flatten()
@@ -98,8 +97,16 @@ class Streamed:
         else:
             target.copy_(self._source.index_select(0, places))
 
+    def _give_slots_back(self) -> None:
+        """Let nothing be written into the ring before what the device has been told up to now."""
+        if self._cuda:
+            for event in self._used:
+                event.record()
+
     def close(self) -> None:
         self._loader.shutdown(cancel_futures=True)
+        if self._cuda:
+            self._stream.synchronize()  # a copy under way must not land in memory that is given to others
 
 
 def feed(images: Tensor, device: torch.device, batch: int, budget: int | None = None) -> Resident | Streamed:

@@ -172,7 +172,7 @@ class _Run:
     def set_up(self) -> Iterator[Event]:
         config, data, model = self.config, self.data, self.model
         self.dtype = devices.choose_precision(config.precision, self.device, model.convolutional)
-        self.tf32 = devices.may_use_tf32(config.precision, self.device)
+        self.tf32 = devices.may_use_tf32(config, self.device, self.execution)
         yield Started(
             total_steps=self.total_steps,
             steps_per_epoch=self.steps_per_epoch,
@@ -234,21 +234,24 @@ class _Run:
         rates = [rate_factor(self.config, number, self.total_steps) for number in numbers]
         betas = [beta_factor(self.config, number, self.total_steps) for number in numbers]
         stretch = Stretch(images, rows, rates, betas)
-        if self.step or self.execution == "eager":
-            self.stepper.begin(stretch)
-            return
-        try:
-            self.stepper.begin(stretch)
-            return
-        except Exception as error:
-            why = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-            if devices.is_out_of_memory(error):
-                why = f"{devices.title(self.device)} has not enough free memory for it"
-        # Out of the handler, so that what had been taken is free again. Eager steps need less of everything.
-        self.execution = "eager"
-        self.stepper = self.make_stepper()
-        self.stepper.begin(stretch)
-        yield Remark(f"The training step could not be made faster beforehand, so that training is slower: {why}.")
+        why = ""
+        while True:
+            try:
+                self.stepper.begin(stretch)
+                break
+            except Exception as error:
+                if self.step or self.execution == "eager":
+                    raise
+                why = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+                if devices.is_out_of_memory(error):
+                    why = f"{devices.title(self.device)} has not enough free memory for it"
+            # Out of the handler, so that what had been taken is free again. What comes next needs less of everything.
+            cuda = self.device.type == "cuda"
+            self.execution = "captured" if cuda and self.execution == "compiled" else "eager"
+            self.stepper = None
+            self.stepper = self.make_stepper()
+        if why:
+            yield Remark(f"The training step could not be made faster beforehand, so that training is slower: {why}.")
 
     def stretch(self, steps: int) -> Iterator[Event]:
         """Take so many steps, or fewer if the run ends before."""
