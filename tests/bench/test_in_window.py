@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from vae_studio.bench.in_window import Painted
+from vae_studio.bench.painted import Painted
 
 
 class Red(QWidget):

@@ -181,6 +181,15 @@ def test_long_runs_are_drawn_with_few_points_and_all_extremes(panel: TrainingPan
     assert len(drawn(panel.loss_plot, "train", "line")[0]) <= panel.loss_plot.width()
 
 
+def test_a_wide_line_has_a_point_of_the_average_at_every_second_pixel(panel: TrainingPanel) -> None:
+    _, reconstruction, _ = train(panel, 24_000)
+    x, y = drawn(panel.loss_plot, "reconstruction", "line")
+    pixels = panel.loss_plot.box.width() * panel.loss_plot.devicePixelRatioF()
+    assert len(x) == pytest.approx(pixels / 2, rel=0.06)
+    at = np.round(x * STEPS_PER_EPOCH).astype(int) - 1
+    np.testing.assert_allclose(y, moving_average(reconstruction)[at], rtol=1e-5)
+
+
 def test_the_test_curve_passes_through_its_points(panel: TrainingPanel) -> None:
     train(panel, 720)
     for epoch, value in ((1, 180.0), (2, 160.5), (3, 151.25)):
@@ -322,6 +331,35 @@ def test_dragging_pans_and_a_double_click_goes_back(panel: TrainingPanel, name: 
     QApplication.processEvents()
     np.testing.assert_allclose(plot.box.viewRange(), before, atol=1.0)
     assert not panel.fit_button.isEnabled()
+
+
+@pytest.mark.parametrize("name", ["loss_plot", "kl_plot", "kl_bars"])
+def test_keys_pan_and_zoom_a_plot_and_home_goes_back(panel: TrainingPanel, name: str) -> None:
+    train(panel, 500)
+    plot = panel.findChild(FollowingPlot, name)
+    followed = plot.box.viewRect()
+    plot.setFocus()
+    for key, right, up in (
+        (Qt.Key.Key_Right, 1, 0),
+        (Qt.Key.Key_Left, -1, 0),
+        (Qt.Key.Key_Up, 0, 1),
+        (Qt.Key.Key_Down, 0, -1),
+    ):
+        before = plot.box.viewRect()
+        QTest.keyClick(plot, key)
+        moved = plot.box.viewRect().center() - before.center()
+        assert moved.x() == pytest.approx(0.1 * right * before.width(), abs=1e-9)
+        assert moved.y() == pytest.approx(0.1 * up * before.height(), abs=1e-9)
+        assert plot.is_zoomed
+    for key, closer in ((Qt.Key.Key_Plus, True), (Qt.Key.Key_Minus, False)):
+        before = plot.box.viewRect()
+        QTest.keyClick(plot, key)
+        after = plot.box.viewRect()
+        assert (after.width() < before.width()) == (after.height() < before.height()) == closer
+        assert after.center().x() == pytest.approx(before.center().x())
+    QTest.keyClick(plot, Qt.Key.Key_Home)
+    assert not plot.is_zoomed
+    assert plot.box.viewRect().width() == pytest.approx(followed.width(), rel=0.05)
 
 
 def test_a_right_click_opens_no_menu(panel: TrainingPanel) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from vae_studio.bench.machine import available_bytes
 from vae_studio.bench.map import as_the_window, cells, decode_map, untrained
 from vae_studio.bench.measure import Figure, Line, Plan, Section, slope
 from vae_studio.bench.training import Timing, timed
+from vae_studio.bench.window import run_module
 from vae_studio.core import datasets
 from vae_studio.core.config import DataConfig, MLPConfig, RunConfig
 from vae_studio.ui.curves import Series, extremes, sampled
@@ -31,12 +32,20 @@ def growth(plan: Plan) -> Section:
     lines = (*images(plan), *latent_dims(plan), *tiles(plan), *points(plan))
     return Section(
         "growth",
-        {"epoch": "epoch, s", "ms": "ms", "setup": "set-up, s", "share": "of resident", "slope": "log–log slope"},
+        {
+            "epoch": "epoch, s",
+            "ms": "ms",
+            "reduce": "reduce, ms",
+            "setup": "set-up, s",
+            "share": "of resident",
+            "slope": "log–log slope",
+        },
         lines,
         (
             "Images: 784–400–20, batch 128; more than 60,000 are MNIST repeated; epochs extrapolated from some steps. "
             "Latent dims: ms a step, MLP 512–256–128, batch 250. Cells: ms for the map of the 2-D explorer. Points: ms "
-            f"to reduce a curve and its average to {_COLUMNS} columns.",
+            "of the GUI thread to take the newest steps into all training plots and paint them, in the real window of "
+            f"1440×900, drawn offscreen; of that, to reduce a curve and its average, here to {_COLUMNS} columns.",
         ),
     )
 
@@ -107,20 +116,28 @@ def tiles(plan: Plan) -> list[Line]:
 
 
 def points(plan: Plan) -> list[Line]:
-    """Milliseconds to reduce a curve to what a screen can show, by number of points."""
-    sizes, lines = list(_POINTS), []
-    for size in sizes:
-        series = Series()
-        x = np.arange(1, size + 1) / size
-        series.append(x, 100.0 + np.random.default_rng(0).standard_normal(size) / np.sqrt(x))
-        seconds = []
-        for _ in range(max(plan.repeats, 5)):
-            began = time.perf_counter()
-            extremes(series.x, series.raw, 0.0, 1.0, _COLUMNS)
-            sampled(series.x, series.smooth, 0.0, 1.0, _LINE_POINTS)
-            seconds.append(time.perf_counter() - began)
-        lines.append(Line(f"{size:,} points", {"ms": Figure.of([1000.0 * value for value in seconds])}))
+    """Milliseconds for an update of all training plots, in the GUI thread, and to reduce a curve, by points of each."""
+    sizes, count = list(_POINTS), max(plan.repeats, plan.pick(40, 5))
+    updates = run_module("plotting", {"sizes": sizes, "count": int(count)}, plan)
+    reduced = [[1000.0 * seconds for seconds in _reduce(size, max(plan.repeats, 5))] for size in sizes]
+    drawn = [[1000.0 * seconds for seconds in updates[str(size)]] for size in sizes]
+    lines = [
+        Line(f"{size:,} points", {"ms": Figure.of(whole), "reduce": Figure.of(part)})
+        for size, whole, part in zip(sizes, drawn, reduced, strict=True)
+    ]
     return [*lines, _slope("points", sizes, [line.figures["ms"] for line in lines])]
+
+
+def _reduce(size: int, repeats: int) -> Iterator[float]:
+    """Seconds to reduce a curve and its average to what a wide screen can show."""
+    series = Series()
+    x = np.arange(1, size + 1) / size
+    series.append(x, 100.0 + np.random.default_rng(0).standard_normal(size) / np.sqrt(x))
+    for _ in range(repeats):
+        began = time.perf_counter()
+        extremes(series.x, series.raw, 0.0, 1.0, _COLUMNS)
+        sampled(series.x, series.smooth, 0.0, 1.0, _LINE_POINTS)
+        yield time.perf_counter() - began
 
 
 def _slope(what: str, sizes: Sequence[int], costs: Sequence[Figure], remark: str = "") -> Line:

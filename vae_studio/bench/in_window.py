@@ -5,22 +5,24 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, QEventLoop, QObject, QPointF, QSettings, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QSpinBox, QWidget
 
-from vae_studio import app, cli, paths
+from vae_studio import app, paths
 from vae_studio.bench.gestures import NOTCH, Gesture, Pan, Zoom, mouse, show_cells, wheel
+from vae_studio.bench.painted import Painted
 from vae_studio.core import events, library
 from vae_studio.core.presets import DEFAULT_PRESET
 from vae_studio.core.scene import EncodingsFrame, MapFrame, PointFrame
@@ -32,22 +34,6 @@ _SETTLING = 2.0
 _EPOCHS = 100_000
 _LARGE, _CELLS = (1920, 1200), 1000  # the window in which so many cells of the map are visible
 _SLOW = "convolutional-2d"  # a shipped model that takes longer than a frame for its map
-
-
-class Painted(QObject):
-    """Calls back at the end of each paint of a widget."""
-
-    def __init__(self, widget: QWidget, then: Callable[[], None]) -> None:
-        super().__init__(widget)
-        self._then = then
-        widget.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() != QEvent.Type.Paint:
-            return False
-        watched.paintEvent(event)
-        self._then()
-        return True
 
 
 class Drag(Gesture):
@@ -238,25 +224,34 @@ def _percentiles(name: str, seconds: list[float]) -> dict[str, float]:
     return {f"{name}_{key}": 1000.0 * value for key, value in percentiles(seconds).items()}
 
 
-def use(request: dict[str, Any]) -> dict[str, Any]:
-    """Open the window, look at a model, train one; drag the point, pan and zoom in both states."""
+@contextmanager
+def opened() -> Iterator[MainWindow]:
+    """The real window, when its first map has been drawn; closed at the end."""
     application = QApplication(sys.argv[:1])
     shipped = [(model.name, model.title) for model in library.shipped_models()]
     store = QSettings(str(paths.settings_file()), QSettings.Format.IniFormat)
     window = MainWindow(DEFAULT_PRESET, shipped, store)
     try:
-        return _use(window, request)
+        frames: list[type] = []
+        window.renderer.frame.connect(lambda frame: frames.append(type(frame)))
+        window.show()
+        wait_until(lambda: {MapFrame, EncodingsFrame, PointFrame} <= set(frames), "the first map", window)
+        wait(_SETTLING)
+        app.collect_garbage()
+        yield window
     finally:
         window.close()
         application.processEvents()
+        gc.unfreeze()
+
+
+def use(request: dict[str, Any]) -> dict[str, Any]:
+    """Open the window, look at a model, train one; drag the point, pan and zoom in both states."""
+    with opened() as window:
+        return _use(window, request)
 
 
 def _use(window: MainWindow, request: dict[str, Any]) -> dict[str, Any]:
-    frames: list[type] = []
-    window.renderer.frame.connect(lambda frame: frames.append(type(frame)))
-    window.show()
-    wait_until(lambda: {MapFrame, EncodingsFrame, PointFrame} <= set(frames), "the first map", window)
-    wait(_SETTLING)
     found = {
         "idle": watch(window, request["short"]),
         "idle, dragging": watch(window, request["short"], Drag(window)),
@@ -280,63 +275,8 @@ def _use(window: MainWindow, request: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-class Starting(MainWindow):
-    """The window, which closes when its first map has been painted, and says what came when."""
-
-    found: dict[str, float]
-    began: float
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        Starting.found = {}
-        self._awaited = {self.bar, self.setup, self.map_panel.map, self.decoder.view, self.status}
-        for widget in self._awaited:
-            Painted(widget, lambda widget=widget: self._painted(widget))
-        self._map_is_there = False
-        self.renderer.frame.connect(self._take)
-
-    def _take(self, frame: object) -> None:
-        self._map_is_there = self._map_is_there or (isinstance(frame, MapFrame) and frame.complete)
-
-    def _painted(self, widget: QWidget) -> None:
-        now = time.monotonic() - Starting.began
-        self._awaited.discard(widget)
-        if not self._awaited and "paint" not in Starting.found:
-            Starting.found["paint"] = now
-        if self._map_is_there and widget is self.map_panel.map and "map" not in Starting.found:
-            Starting.found |= {"map": now, "memory": _resident()}
-            QTimer.singleShot(0, self.close)
-
-
-def start_up(request: dict[str, Any]) -> dict[str, Any]:
-    """Start the program as its command does."""
-    Starting.began = request["began"]
-    app.MainWindow = Starting
-    sys.argv = ["vae-studio"]
-    try:
-        cli.main()
-    except SystemExit as ending:
-        if ending.code:
-            raise
-    return Starting.found
-
-
-def _resident() -> float:
-    """Resident memory in MiB; where the system does not say what it is now, the most that it was."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        rows = dict(row.split(":", 1) for row in status.read_text().splitlines() if ":" in row)
-        return int(rows["VmRSS"].split()[0]) / 1024
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 2**20 if sys.platform == "darwin" else most / 1024
-
-
 def main() -> None:
-    request = json.loads(sys.argv[1])
-    found = {"use": use, "start-up": start_up}[request["what"]](request)
-    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.write(json.dumps(use(json.loads(sys.argv[1]))) + "\n")
 
 
 if __name__ == "__main__":

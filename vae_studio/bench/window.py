@@ -27,7 +27,7 @@ def use(plan: Plan) -> Section:
     data = datasets.load(PRESETS[DEFAULT_PRESET].config.data)
     config = PRESETS[DEFAULT_PRESET].config.with_changes(device=plan.choice, epochs=100_000)
     for _ in range(plan.repeats):
-        runs.append(_child("use", request, plan))
+        runs.append(run_module("in_window", request, plan))
         watched = as_the_window(lambda: timed(config, data, short, 10**9))
         alone.append(1.0 / watched.step)
     lines = [_state(name, [run[name] for run in runs], alone) for name in runs[0]]
@@ -62,7 +62,7 @@ def _state(name: str, runs: list[dict[str, float]], alone: list[float]) -> Line:
 
 def start_up(plan: Plan) -> Section:
     """Seconds from the start of the process to its first paint and its first map, and its memory then."""
-    runs = [_child("start-up", {}, plan) for _ in range(plan.repeats + 1)][1:]  # the first warms the disk's cache
+    runs = [run_module("starting", {}, plan) for _ in range(plan.repeats + 1)][1:]  # the first warms the disk's cache
     figures = {key: Figure.of([run[key] for run in runs]) for key in runs[0]}
     return Section(
         "start-up",
@@ -71,17 +71,17 @@ def start_up(plan: Plan) -> Section:
     )
 
 
-def _child(what: str, request: dict[str, Any], plan: Plan) -> dict[str, Any]:
-    """What the measuring window said when it was done."""
+def run_module(module: str, request: dict[str, Any], plan: Plan) -> dict[str, Any]:
+    """What this module of the benchmark, which opens the window in a process of its own, said when it was done."""
     with tempfile.TemporaryDirectory(prefix="vae-studio-bench-") as folder:
         homes = {f"XDG_{name}_HOME": f"{folder}/{name.lower()}" for name in ("CONFIG", "DATA", "STATE", "CACHE")}
         env = {**os.environ, **homes, "QT_QPA_PLATFORM": "offscreen"}
         if plan.device.type == "cpu":
             env["CUDA_VISIBLE_DEVICES"] = ""
         # Both processes read one clock that does not stop or jump.
-        asked = json.dumps({"what": what, "began": time.monotonic(), **request})
+        asked = json.dumps({"began": time.monotonic(), **request})
         patience = _PATIENCE + 10 * sum(v for v in request.values() if isinstance(v, float))
-        command = [sys.executable, "-m", "vae_studio.bench.in_window", asked]
+        command = [sys.executable, "-m", f"vae_studio.bench.{module}", asked]
         try:
             done = subprocess.run(
                 command, env=env, capture_output=True, text=True, encoding="utf-8", timeout=patience, check=False

@@ -11,7 +11,8 @@ from vae_studio.ui.following_plot import FollowingPlot, QuietAxis, Range
 from vae_studio.ui.theme import Theme
 
 _COLUMNS = (64, 1800)
-_MAX_LINE_POINTS = 900  # wide antialiased lines are slow to draw
+# Wide antialiased lines are slow to draw: with a point at every second pixel four times as fast as with one at each.
+_PIXELS_A_POINT = 2
 _MAX_DOTS = 60
 _SETTLING = 0.08  # the first part of the run does not set the range: its huge losses would squash the rest
 _X_ROOM, _Y_ROOM = 0.03, 0.06
@@ -29,15 +30,15 @@ class Curve:
         self.series = Series()
         self.shown = True
         self.drawn: tuple[Points, Points] = (_NOTHING, _NOTHING)
-        self.raw = pg.PlotCurveItem()
         # Antialiased and wide, a line is drawn in half the time segment by segment.
         self.line = pg.PlotCurveItem(antialias=True, segmentedLineMode="on")
-        self.points = pg.ScatterPlotItem(size=5, pen=None, antialias=True)
+        self.raw = None if dots else pg.PlotCurveItem()
+        self.points = pg.ScatterPlotItem(size=5, pen=None, antialias=True) if dots else None
 
     @property
-    def items(self) -> tuple[pg.PlotCurveItem, pg.PlotCurveItem, pg.ScatterPlotItem]:
-        """From back to front."""
-        return self.raw, self.line, self.points
+    def items(self) -> tuple[pg.GraphicsObject, ...]:
+        """From back to front; none that never shows anything, since each takes time at every paint."""
+        return (self.line, self.points) if self.dots else (self.raw, self.line)
 
     def draw(self, span: Range, columns: int, *, smooth: bool, log: bool) -> None:
         """Show what lies within `span` on `columns` pixels; a hidden curve costs nothing."""
@@ -45,7 +46,7 @@ class Curve:
             item.setVisible(self.shown)
         if not self.shown:
             return
-        series, few = self.series, min(columns, _MAX_LINE_POINTS)
+        series, few = self.series, columns // _PIXELS_A_POINT
         raw, line = _NOTHING, _NOTHING
         if self.dots:
             line = sampled(series.x, series.raw, *span, few)
@@ -56,16 +57,20 @@ class Curve:
         if log:
             raw, line = _decades(*raw), _decades(*line)
         self.drawn = (raw, line)
-        self.raw.setData(*raw)
         self.line.setData(*line)
-        self.points.setData(*(line if self.dots and len(line[0]) <= _MAX_DOTS else _NOTHING))
+        if self.dots:
+            self.points.setData(*(line if len(line[0]) <= _MAX_DOTS else _NOTHING))
+        else:
+            self.raw.setData(*raw)
 
     def set_theme(self, theme: Theme, *, smooth: bool) -> None:
         solid = QColor(getattr(theme, self.colour))
         behind = _mixed(solid, QColor(theme.panel), self._raw_strength) if smooth else solid
-        self.raw.setPen(pg.mkPen(behind, width=1))
         self.line.setPen(pg.mkPen(solid, width=1.6))
-        self.points.setBrush(solid)
+        if self.dots:
+            self.points.setBrush(solid)
+        else:
+            self.raw.setPen(pg.mkPen(behind, width=1))
 
 
 class CurvePlot(FollowingPlot):
@@ -81,10 +86,10 @@ class CurvePlot(FollowingPlot):
         self._smooth, self._log = True, False
         self._right = 1.0
         plot = self.getPlotItem()
-        for depth in range(3):  # every raw line lies behind every smooth one; the first curve is nearest
-            for curve in reversed(curves):
-                curve.items[depth].setZValue(depth)
-                plot.addItem(curve.items[depth], ignoreBounds=True)
+        for curve in reversed(curves):  # every raw line lies behind every smooth one; the first curve is nearest
+            for item in curve.items:
+                item.setZValue((curve.raw, curve.line, curve.points).index(item))
+                plot.addItem(item, ignoreBounds=True)
         self.set_theme(self._theme)
         self.refresh()
 

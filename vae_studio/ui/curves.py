@@ -169,4 +169,5 @@ def _columns(x: np.ndarray, left: float, right: float, columns: int) -> tuple[sl
         return window, None
     edges = np.linspace(left, right, columns + 1)[1:-1]
     starts = np.concatenate([[0], np.searchsorted(x[window], edges)])
-    return window, np.unique(starts[starts < end - first])
+    filled = np.append(starts[1:], end - first) > starts
+    return window, starts[filled]

@@ -6,7 +6,7 @@ import math
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QFont, QMouseEvent
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QLabel
 
 from vae_studio.ui.theme import DARK, Theme
@@ -16,6 +16,13 @@ _OVERHANG = 12  # pixels by which the outermost numbers may stick out beyond the
 _GRID = 40  # opacity of grid lines, of 255
 _LOG_STEPS = ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1,))
 _SLACK = 0.02  # a wanted range this close to the present one is not worth redrawing the axes for
+
+_PAN = 0.1  # of the width or height in view, at each press of an arrow key
+_PANS = {Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1)}
+_ZOOMS = {
+    **dict.fromkeys((Qt.Key.Key_Plus, Qt.Key.Key_Equal), 1 / 1.2),
+    **dict.fromkeys((Qt.Key.Key_Minus, Qt.Key.Key_Underscore), 1.2),
+}
 
 
 class QuietAxis(pg.AxisItem):
@@ -38,6 +45,8 @@ class QuietAxis(pg.AxisItem):
         font = QFont()
         font.setPixelSize(11)
         self.setTickFont(font)
+        # Numbers and grid change less often than the curves before them, and take as long to paint.
+        self.setCacheMode(self.CacheMode.DeviceCoordinateCache)
         if side == "left":
             self.setWidth(thickness)
         else:
@@ -103,7 +112,9 @@ def _multiples(step: float, low: float, high: float) -> list[float]:
 
 
 class FollowingPlot(pg.PlotWidget):
-    """A plot whose range follows the data until the user zooms (wheel) or pans (drag); double-click follows again.
+    """A plot whose range follows the data until the user zooms (wheel, + −) or pans (drag, arrow keys).
+
+    A double-click or Home follows again.
 
     Signal `zoomed(bool)`: whether the user has taken over the range. Subclasses draw in `refresh`, propose a range
     with `_follow`, and say in `reading` what stands under the cursor. `note` is the label that shows it.
@@ -116,8 +127,10 @@ class FollowingPlot(pg.PlotWidget):
         self.bottom, self.left = bottom, left
         self.setObjectName(name)
         self.setAccessibleName(title)
-        self.setAccessibleDescription("Wheel zooms, dragging pans, double-click shows everything again.")
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setAccessibleDescription(
+            "Wheel or + and − zoom, dragging or arrow keys pan, double-click or Home shows everything again."
+        )
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(88, 80)
         self._theme = DARK
         self._following = True
@@ -187,6 +200,40 @@ class FollowingPlot(pg.PlotWidget):
 
     def _resized(self, *_: object) -> None:
         self.refresh()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        key = event.key()
+        own = not event.modifiers() & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier)
+        across, up = self.box.mouseEnabled() if own else (False, False)
+        if key in _PANS and (across or up):
+            right, top = _PANS[key]
+            view = self.box.viewRect()
+            self.box.translateBy(x=right * _PAN * view.width() * across, y=top * _PAN * view.height() * up)
+            self._taken_over()
+        elif key in _ZOOMS and (across or up):
+            factor = _ZOOMS[key]
+            self.box.scaleBy(x=factor if across else 1.0, y=factor if up else 1.0)
+            self._taken_over()
+        elif own and key in (Qt.Key.Key_Home, Qt.Key.Key_0):
+            self.fit()
+        else:
+            event.ignore()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.viewport().update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.hasFocus():
+            painter = QPainter(self.viewport())
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(QColor(self._theme.accent), 1.0))
+            painter.drawRoundedRect(QRectF(self.viewport().rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         super().mouseDoubleClickEvent(event)

@@ -89,8 +89,12 @@ class ImageView(QWidget):
 
     def image_rect(self) -> QRect:
         """Where the image is painted, in logical pixels; a centred square before there is one."""
-        height, width = (1, 1) if self._array is None else self._array.shape[:2]
+        height, width = self.image_size()
         return centred_in(self.rect(), height, width)
+
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the image in its own pixels, (1, 1) before there is one."""
+        return (1, 1) if self._array is None else self._array.shape[:2]
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -70,6 +70,7 @@ class KLBars(FollowingPlot):
         With `active` (latent_dims,), the bars of dimensions that are not are grey.
         """
         values = np.asarray(values, np.float64)
+        recolour = active is not None or self._active is not None
         self.values, self._active = np.where(np.abs(values) < ABSURD, values, 0.0), active
         before, count = self._dimensions.order, len(values)
         order = np.argsort(-self.values, kind="stable") if self._largest_first else np.arange(count)
@@ -77,7 +78,8 @@ class KLBars(FollowingPlot):
             self._dimensions.order = order
             self._dimensions.picture = None
             self._dimensions.update()
-        self._colour()
+        if recolour:
+            self._colour()
         self.refresh()
 
     def set_theme(self, theme: Theme) -> None:
