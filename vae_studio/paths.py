@@ -51,6 +51,16 @@ def settings_file() -> Path:
     return Path(platformdirs.user_config_dir(_APP, appauthor=False)) / "window.ini"
 
 
+def last_session() -> Path:
+    """What was explored when the window was closed last."""
+    return Path(platformdirs.user_data_dir(_APP, appauthor=False)) / "last.vaesession"
+
+
+def documents() -> Path:
+    """Where sessions go until the user chooses otherwise."""
+    return Path(platformdirs.user_documents_dir())
+
+
 def pictures() -> Path:
     """Where exports go until the user chooses otherwise."""
     return Path(platformdirs.user_pictures_dir())
