@@ -131,6 +131,7 @@ def log_likelihood_steps(
     memory: int = MEMORY,
     of_images: int | None = None,
     shared: int | None = None,
+    offsets: Tensor | None = None,
 ) -> Iterator[float | LogLikelihood]:
     """log p(x) by importance sampling for images uint8 on the model's device, in float32.
 
@@ -143,7 +144,8 @@ def log_likelihood_steps(
 
     About `memory` bytes are used at a time, by batches of images and, where one image alone needs more, of samples;
     besides that the images, also in double precision, and what the encoder puts out for each. `of_images` says of how
-    many images these are a random subset.
+    many images these are a random subset. `offsets` (n,) are added to the images' −log p(x): control variates, whose
+    mean over all images is 0.
     """
     shared = _shared_points(model, samples) if shared is None else shared
     task = _Task(model, images, _encoded(model, images), generator, samples, shared, memory)
@@ -154,7 +156,10 @@ def log_likelihood_steps(
     start = 0.2 if shared else 0.0
     for fraction in _own_pass(task, own, bounds):
         yield start + (1.0 - start) * fraction
-    yield _log_likelihood(torch.cat(bounds).cpu(), own, from_prior, samples, shared, of_images or len(images))
+    if offsets is not None:
+        offsets = _double(offsets).cpu()
+    counts = samples, shared, of_images or len(images)
+    yield _log_likelihood(torch.cat(bounds).cpu(), own, from_prior, *counts, offsets=offsets)
 
 
 def _shared_points(model: VAE, samples: int) -> int:
@@ -257,12 +262,21 @@ def _bounds(log_weights: Tensor) -> Tensor:
 
 
 def _log_likelihood(
-    bounds: Tensor, own: _Sums, groups: list[_Sums], samples: int, shared: int, of_images: int
+    bounds: Tensor,
+    own: _Sums,
+    groups: list[_Sums],
+    samples: int,
+    shared: int,
+    of_images: int,
+    *,
+    offsets: Tensor | None,
 ) -> LogLikelihood:
     first = torch.stack([own.first, *(group.first for group in groups)]).cpu()
     second = torch.stack([own.second, *(group.second for group in groups)]).cpu()
     total = first.logsumexp(dim=0)
     nll, ess = math.log(samples + shared) - total, (2.0 * total - second.logsumexp(dim=0)).exp()
+    if offsets is not None:
+        nll = nll + offsets
     count = len(nll)
     by_samples = _error_of_samples((first - total).exp(), (second[0] - 2.0 * total).exp(), samples, shared)
     by_images = 0.0

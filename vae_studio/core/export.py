@@ -45,7 +45,7 @@ def grid_steps(model: VAE, request: GridRequest) -> Iterator[float | np.ndarray]
     picture = np.zeros((down, across) if channels == 1 else (down, across, channels), np.uint8)
     step_down, step_across = (side * request.scale + request.spacing for side in (height, width))
     for start in range(0, len(points), _CHUNK):
-        with _one_thread():
+        with one_thread():
             tiles = to_pixels(model.decode(points[start : start + _CHUNK]).mean)
         for index, tile in enumerate(tiles, start):
             row, column = divmod(index, request.cols)
@@ -74,6 +74,13 @@ def write_grid(path: Path, picture: np.ndarray, model: VAE, request: GridRequest
     write_atomically(path, encode_grid(picture, model, request, name=name, sha256=sha256))
 
 
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write one image, uint8 (H, W) or (H, W, 3), as PNG. Raises FileError."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    write_atomically(path, buffer.getvalue())
+
+
 def encode_grid(picture: np.ndarray, model: VAE, request: GridRequest, *, name: str, sha256: str) -> bytes:
     """A grid as the bytes of a PNG file, with model, plane and region as text metadata."""
     span = {"kind": "quantiles" if isinstance(request.span, Quantiles) else "region", **asdict(request.span)}
@@ -89,19 +96,23 @@ def encode_grid(picture: np.ndarray, model: VAE, request: GridRequest, *, name: 
         "spacing": request.spacing,
         "show_axes": request.show_axes,
         "config": model.config.model_dump(mode="json"),
-        "version": vae_studio.__version__,
     }
+    return encode_png(picture, f"{name}: {request.rows} × {request.cols} decoded images", about)
+
+
+def encode_png(picture: np.ndarray, title: str, about: dict[str, Any]) -> bytes:
+    """A picture as the bytes of a PNG file, with its title and what it shows as text metadata."""
     info = PngInfo()
-    info.add_text("Title", f"{name}: {request.rows} × {request.cols} decoded images", zip=False)
+    info.add_text("Title", title, zip=False)
     info.add_text("Software", f"VAE Studio {vae_studio.__version__}")
-    info.add_text(METADATA_KEY, json.dumps(about))
+    info.add_text(METADATA_KEY, json.dumps(about | {"version": vae_studio.__version__}))
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Sums in another order round otherwise: one thread makes the pixels independent of the machine's cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -56,14 +56,16 @@ class Terms:
         return math.log(len(log_weights)) - log_weights.logsumexp(dim=0)
 
 
-def terms(model: VAE, x: Tensor, noise: Tensor, *, sampled: bool | None = None) -> Terms:
+def terms(
+    model: VAE, x: Tensor, noise: Tensor, *, sampled: bool | None = None, posterior: Posterior | None = None
+) -> Terms:
     """The parts of −ELBO for images x (B, C, H, W) in [0, 1] at the samples that `noise` gives.
 
     `noise` (S, B, latent_dims), or (B, latent_dims) for one sample an image (L = 1 in Kingma & Welling 2014, equation
     7), comes from `model.noise`. `sampled` asks for the KL by the same samples, or, where there is one, for its closed
-    form; left out, the config says.
+    form; left out, the config says. `posterior` takes the place of the encoder's q(z|x).
     """
-    posterior = model.encode(x)
+    posterior = model.encode(x) if posterior is None else posterior
     z = posterior.sample(noise if noise.dim() == 3 else noise.unsqueeze(0))
     log_likelihood = model.decode(z).log_prob(x)
     if isinstance(posterior, Code):

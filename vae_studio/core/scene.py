@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from vae_studio.core.probing import Posterior
+
 EXPECTATION_DRAWS = 200
 
 
@@ -81,7 +83,9 @@ class Scene:
     `model` is a frozen `core.model.VAE`. `point` has one float per latent dimension; the map shows the plane
     through it along `axes` (two indices; equal indices mean a model with one dimension). `view` is None when no
     tiles are wanted. `encode` (n, …) are the images whose encodings lie over the map, or None. At the point stands the
-    mean of p(x|z), or the draw from it that the seed `draw` gives.
+    mean of p(x|z), or the draw from it that the seed `draw` gives. `spots` float64 (n, latent_dims) are the points
+    beside it, pins and frames of a path, of which small pictures are wanted, or None; they are the array itself.
+    `probe` is one image (…) of the model's shape that is to be encoded, or None.
     """
 
     model: Any
@@ -92,6 +96,8 @@ class Scene:
     encode: np.ndarray | None = None
     pictures: Pictures | None = None
     draw: int | None = None
+    spots: np.ndarray | None = None
+    probe: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,26 @@ class PointFrame:
     image: np.ndarray
     seconds: float
     draw: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpotsFrame:
+    """The mean of p(x|z) at each of `spots`, a scene's own array, now or just before: uint8 (n, …)."""
+
+    version: Version
+    spots: np.ndarray
+    images: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFrame:
+    """What these weights make of `image`, a scene's own `probe`: q(z|x), g(μ), and |x − g(μ)|, uint8 (…)."""
+
+    version: Version
+    image: np.ndarray
+    posterior: Posterior
+    reconstruction: np.ndarray
+    error: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,4 +212,4 @@ class PicturesFrame:
     expectation: Expectation | None = None
 
 
-Frame = PointFrame | MapFrame | EncodingsFrame | PicturesFrame
+Frame = PointFrame | ProbeFrame | SpotsFrame | MapFrame | EncodingsFrame | PicturesFrame

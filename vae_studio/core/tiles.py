@@ -21,6 +21,7 @@ from vae_studio.core.calls import Cost, Limits
 from vae_studio.core.latent import embed
 from vae_studio.core.model import VAE, to_float, to_pixels
 from vae_studio.core.priors import StandardNormal
+from vae_studio.core.probe import reconstruct
 from vae_studio.core.scene import (
     EXPECTATION_DRAWS,
     Contour,
@@ -31,6 +32,7 @@ from vae_studio.core.scene import (
     Pictures,
     PicturesFrame,
     PointFrame,
+    ProbeFrame,
     Scene,
     SpotsFrame,
     Tile,
@@ -207,8 +209,8 @@ class Explorer:
     New weights, and new positions of the plane, are taken up for the map and the encodings when what is visible has
     been drawn once, so that frequent snapshots never starve a slow decoder; likewise for expectations, and for spots,
     that have been begun. The point always uses the newest. If generators are dropped at every frame, point, spots,
-    pictures and map take turns. A call of the network is to be short enough for that, which is learned from those there were; where the map
-    takes longer than a view may stay bare, what is bare gets coarser tiles first.
+    pictures and map take turns. A call of the network is to be short enough for that, which is learned from those there
+    were; where the map takes longer than a view may stay bare, what is bare gets coarser tiles first.
     """
 
     def __init__(self, cache: TileCache | None = None, limits: Limits | None = None) -> None:
@@ -226,7 +228,8 @@ class Explorer:
         self._spots_begun: _Spots | None = None
         self._contours: tuple[object, tuple[Contour, ...]] = (None, ())  # and of which weights and axes
         self._dropped = False  # whether the last generator was
-        self._waiting = [0, 1, 2, 3]  # point, spots, pictures and map; first the one whose last frame is longest ago
+        self._shown_probe: tuple[Version | None, np.ndarray | None] = (None, None)
+        self._waiting = [0, 1, 2, 3, 4]  # point, probe, spots, pictures, map; the one first that waited longest
         self._means: list[np.ndarray] = []  # of the first images of `_encoding`
         self._encoding: tuple[Version | None, np.ndarray | None] = (None, None)
         self._stream: torch.cuda.Stream | None = None
@@ -236,7 +239,8 @@ class Explorer:
 
         None comes where there is nothing to show yet, but it is a good moment to see whether a newer scene waits.
         """
-        sources = (self._point(scene), self._spots(scene), self._pictures(scene), self._plane(scene))
+        makers = (self._point, self._probe, self._spots, self._pictures, self._plane)
+        sources = [make(scene) for make in makers]
         # Where the last generator was dropped, one frame comes first from the source that has waited longest.
         for index in list(self._waiting) if self._dropped else ():
             frame = next(sources[index], _NOTHING)
@@ -336,6 +340,15 @@ class Explorer:
         self._shown_point = wanted
         yield PointFrame(scene.version, scene.point, image, time.perf_counter() - began, scene.draw)
 
+    def _probe(self, scene: Scene) -> Iterator[Frame]:
+        shown_version, shown_image = self._shown_probe
+        if scene.probe is None or (shown_version == scene.version and shown_image is scene.probe):
+            return
+        with self._ahead(scene.model.device):
+            answer = reconstruct(scene.model, scene.probe)
+        self._shown_probe = (scene.version, scene.probe)
+        yield ProbeFrame(scene.version, scene.probe, *answer)
+
     def _spots(self, scene: Scene) -> Iterator[Frame | None]:
         """In float32, as they are looked at one by one; those begun are finished, even where they have moved since."""
         if scene.spots is None:
@@ -427,7 +440,9 @@ class Explorer:
     def _decode(self, current: _Pass, slots: list[Slot]) -> None:
         began = time.perf_counter()
         centres = np.concatenate([slot.centres() for slot in slots])
-        points = torch.from_numpy(embed(current.plane.offset, current.plane.axes, centres)).to(current.model.device)
+        device = current.model.device
+        with self._ahead(device):
+            points = torch.from_numpy(embed(current.plane.offset, current.plane.axes, centres)).to(device)
         cells = self._pixels(current.model, points)
         height, width, *channels = cells.shape[1:]
         mosaics = cells.reshape(len(slots), CELLS, CELLS, height, width, *channels).swapaxes(2, 3)
@@ -470,8 +485,9 @@ class Explorer:
         done = sum(map(len, self._means))
         while done < len(scene.encode):
             began, count = time.perf_counter(), self._encoding_cost.items(*_IMAGES_A_CALL)
-            images = torch.from_numpy(scene.encode[done : done + count]).to(current.model.device)
+            images = torch.from_numpy(scene.encode[done : done + count])
             with self._ahead(current.model.device), self._fast(current.model):
+                images = images.to(current.model.device)
                 self._means.append(current.model.encode(to_float(images)).mean.cpu().numpy())
             self._encoding_cost.note(len(images), time.perf_counter() - began)
             done += len(images)
