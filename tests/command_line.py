@@ -16,7 +16,19 @@ from typer.testing import CliRunner, Result
 
 from vae_studio import cli
 
-COMMANDS = ("train", "grid", "evaluate", "reproduce", "bench", "models", "presets", "settings", "doctor")
+COMMANDS = (
+    "train",
+    "grid",
+    "path",
+    "encode",
+    "evaluate",
+    "reproduce",
+    "bench",
+    "models",
+    "presets",
+    "settings",
+    "doctor",
+)
 SMALL = "--preset pytorch-example --data-limit 1500 --device cpu"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 

@@ -172,10 +172,19 @@ def test_no_command_or_a_file_opens_the_window(here: Path, monkeypatch, capsys, 
         assert "vae-studio presets --json" in capsys.readouterr().err
 
 
-def test_a_file_that_is_not_there_is_said_before_any_window(tmp_path: Path) -> None:
-    done = process("gone.safetensors", tmp_path, QT_QPA_PLATFORM="offscreen")
+@pytest.mark.parametrize("name", ["gone.safetensors", "gone.vaesession"])
+def test_a_file_that_is_not_there_is_said_before_any_window(tmp_path: Path, name: str) -> None:
+    done = process(name, tmp_path, QT_QPA_PLATFORM="offscreen")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "There is no file gone.safetensors.\n"
+    assert done.stderr == f"There is no file {name}.\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
+def test_a_session_without_a_display_is_not_taken_for_a_model(tmp_path: Path) -> None:
+    (tmp_path / "my.vaesession").write_text("{}")
+    done = process("my.vaesession", tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("No display") and "shown in the window only" in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")

@@ -17,14 +17,32 @@ UI = {path.stem: path for path in sorted((PACKAGE / "ui").glob("*.py")) if path.
 
 QT = {"PySide6", "shiboken6", "pyqtgraph"}
 # What every widget may use: values from core, and the shared small things of ui.
-VALUES = {f"vae_studio.core.{name}" for name in ("config", "events", "figures", "latent", "presets", "scene")}
+VALUES = {
+    f"vae_studio.core.{name}"
+    for name in (
+        "batch_offer",
+        "config",
+        "events",
+        "exploration",
+        "figures",
+        "latent",
+        "marks",
+        "presets",
+        "probing",
+        "scene",
+        "session_file",
+        "walk",
+    )
+}
 SHARED = {f"vae_studio.ui.{name}" for name in ("theme", "controls", "image_view")}
 # Composite panels and the parts that they alone are made of.
 PARTS = {
     "decoder_panel": {"latent_sliders"},
-    "map_panel": {"latent_map"},
-    "latent_map": {"map_contours", "map_layers", "map_view"},
+    "map_panel": {"latent_map", "map_layers", "timings_overlay"},
+    "latent_map": {"history", "map_contours", "map_layers", "map_marks", "map_probe", "map_view"},
     "map_contours": {"map_view"},
+    "map_marks": {"map_view"},
+    "map_probe": {"map_view"},
     "reconstruct_panel": {"picture_sheets"},
     "run_bar": {"pace_control"},
     "map_layers": {"map_view"},
@@ -39,15 +57,27 @@ PARTS = {
     "curve_legend": {"curve_plot"},
     "curve_plot": {"curves", "following_plot"},
     "kl_bars": {"curves", "following_plot"},
+    "encode_control": {"encode_panel", "image_dialog", "settings", "workers"},
+    "encode_panel": {"encode_pictures"},
+    "image_dialog": {"draw_canvas"},
     "evaluate_control": {"evaluate_panel", "evaluate_table", "workers"},
     "evaluate_panel": {"bounds_plot", "evaluate_choices", "evaluate_table", "kl_bars"},
     "bounds_plot": {"following_plot"},
     "export_control": {"export_dialog", "settings", "workers"},
-    "session": {"workers"},
+    "session": {"history", "workers"},
+    "session_control": {"workers"},
+    "marks_control": {"map_marks", "session"},
+    "marks_panel": {"path_panel", "pins_panel", "section"},
+    "path_panel": {"path_strip"},
     "training_control": {"collapse", "workers"},
+    "timings_log": {"timings"},
+    "timings_overlay": {"timings"},
 }
 # They stand between the widgets and the workers: they say what is to be done, in `tasks`, and where it goes.
-CONTROLS = {"session", "training_control", "evaluate_control", "export_control"}
+CONTROLS = {
+    *("session", "session_control", "training_control", "marks_control"),
+    *("evaluate_control", "export_control", "encode_control"),
+}
 WIDGETS = sorted(UI.keys() - {"main_window", "workers", "theme"})
 
 
@@ -131,6 +161,8 @@ def test_the_first_paint_needs_no_torch(module: str) -> None:
     assert "torch" not in loaded_after(f"import {module}")
 
 
-@pytest.mark.parametrize("name", ["config", "events", "figures", "scene", "latent"])
+@pytest.mark.parametrize(
+    "name", ["batch_offer", "config", "events", "exploration", "figures", "probing", "scene", "session_file", "latent"]
+)
 def test_values_import_no_torch(name: str) -> None:
     assert "torch" not in loaded_after(f"import vae_studio.core.{name}")

@@ -28,6 +28,8 @@ from vae_studio.core.figures import EvaluationRequest, Report
 from vae_studio.core.files import FileError
 from vae_studio.core.latent import GridError, GridRequest
 from vae_studio.core.model import VAE, build
+from vae_studio.core.preprocess import PictureError
+from vae_studio.core.probing import Preparation
 from vae_studio.core.scene import MapFrame, PointFrame, Scene, TestImages, Version, View
 
 T = TypeVar("T")
@@ -271,6 +273,29 @@ def test_exports_that_cannot_be_are_expected_errors(model: VAE, tmp_path: Path) 
     with pytest.raises(FileError, match="the folder does not exist"):
         list(tasks.export_grid(model, GridRequest((0.0, 0.0)), tmp_path / "no" / "g.png", "", ""))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_image_is_read_prepared_judged_compared_and_improved(tmp_path: Path) -> None:
+    picture = np.zeros((90, 120), np.uint8)
+    picture[20:70, 55:65] = 255
+    Image.fromarray(255 - picture).save(tmp_path / "one.png")
+    (read,) = tasks.read_picture(tmp_path / "one.png")
+    assert np.array_equal(read, 255 - picture)
+    image = tasks.prepare(read, (1, 28, 28), Preparation())
+    assert image.shape == (28, 28)
+    explorer = load_model(EXPLORER).model
+    *fractions, judgement = in_a_thread(lambda: list(tasks.judge(explorer, image)))
+    assert judgement.bound.neg_elbo > judgement.likelihood.nll - 4 * judgement.likelihood.nll_se
+    assert any(isinstance(fraction, float) for fraction in fractions)
+    *_, near = in_a_thread(lambda: list(tasks.find_neighbours(explorer, image)))
+    assert near.majority() == "1"
+    *_, last = in_a_thread(lambda: list(tasks.improve(explorer, image)))
+    assert last.last
+    assert last.bound.neg_elbo < judgement.bound.neg_elbo + 0.5
+    with pytest.raises(PictureError, match="No such file"):
+        list(tasks.read_picture(tmp_path / "none.png"))
+    with pytest.raises(DataError, match="compare an image with"):
+        list(tasks.find_neighbours(small_models.of((1, 20, 24)), image))
 
 
 def test_the_model_that_is_shown_is_saved(model: VAE, tmp_path: Path) -> None:

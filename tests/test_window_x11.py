@@ -50,8 +50,7 @@ def home(tmp_path: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def program(desktop: Desktop, home: dict[str, str]) -> Iterator[Program]:
+def start(desktop: Desktop, home: dict[str, str]) -> Program:
     """The window, with the shipped 2-D explorer decoded, its encodings placed, and standing still."""
     started = desktop.launch(PROGRAM, home)
     desktop.wait_for(lambda: {"latent_map", "decoder_view"} <= set(started.rects()), SLOW_START, "the window")
@@ -60,10 +59,20 @@ def program(desktop: Desktop, home: dict[str, str]) -> Iterator[Program]:
     area = desktop.rect("latent_map")
     desktop.wait_for(lambda: (np.ptp(desktop.screenshot(area), axis=2) > 60).sum() > 5000, SLOW_START, "encodings")
     desktop.still_screenshot(area, SLOW_START)
+    return started
+
+
+def end(program: Program) -> None:
+    program.process.terminate()
+    assert program.process.wait(30) == 0, program.output()
+    assert "Traceback" not in program.output()
+
+
+@pytest.fixture
+def program(desktop: Desktop, home: dict[str, str]) -> Iterator[Program]:
+    started = start(desktop, home)
     yield started
-    started.process.terminate()
-    assert started.process.wait(30) == 0, started.output()
-    assert "Traceback" not in started.output()
+    end(started)
 
 
 def latent_map(desktop: Desktop) -> tuple[LatentMap, int, int]:
@@ -111,6 +120,39 @@ def test_dragging_the_point_from_one_digit_to_another_shows_what_the_decoder_giv
     desktop.drag(places[0], places[1])
     desktop.wait_for(lambda: np.abs(shown_digit(desktop) - at[1]).mean() < 0.03, 20, "the one")
     assert np.abs(at[0] - at[1]).mean() > 0.1, "the two digits must differ, or the test says nothing"
+
+
+def test_the_next_start_goes_on_where_the_window_was_closed(desktop: Desktop, home: dict[str, str]) -> None:
+    first = start(desktop, home)
+    x, y, width, height = area = desktop.rect("latent_map")
+    whole = desktop.still_screenshot(area)
+    desktop.wheel(x + width // 3, y + height // 3, 4)
+    desktop.click(x + width // 2, y + height // 4)
+    desktop.click(*desktop.centre("prior_chip"))
+    desktop.move(5, 5)
+    desktop.wait_for(
+        lambda: np.abs(desktop.still_screenshot(area).astype(int) - whole).mean() > 5, 20, "the map to zoom"
+    )
+    left, digit = desktop.still_screenshot(area), shown_digit(desktop)
+    end(first)
+    second = start(desktop, home)
+    assert desktop.rect("latent_map") == area
+
+    def is_as_it_was() -> bool:
+        return np.abs(desktop.still_screenshot(area).astype(int) - left).mean() < 1
+
+    desktop.wait_for(is_as_it_was, SLOW_START, "the map as it was left")
+    assert np.abs(shown_digit(desktop) - digit).mean() < 0.01
+    desktop.key("ctrl+z")
+    assert is_as_it_was(), "there is nothing to undo yet"
+    desktop.click(x + width // 4, y + height // 2)
+    desktop.move(5, 5)
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() > 0.02, 20, "another digit")
+    desktop.key("ctrl+z")
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() < 0.01, 20, "the digit before")
+    desktop.key("ctrl+shift+z")
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() > 0.02, 20, "the other digit again")
+    end(second)
 
 
 def test_wheel_zooms_arrow_keys_nudge_and_dragging_paper_pans(desktop: Desktop, program: Program) -> None:

@@ -133,6 +133,8 @@ def _window(file: str | None, *, as_json: bool = False) -> int:
     if file and not Path(file).exists():
         return complain(f"There is no file {file}.", 1)
     problem = doctor.display_problem()
+    if problem and file and Path(file).suffix == ".vaesession":
+        return complain(f"{problem} A session is shown in the window only.", 1)
     if problem and file:
         errors.print(f"{problem} To see the model without a window: vae-studio grid {file} --out grid.png")
         return 1

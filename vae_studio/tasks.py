@@ -6,6 +6,7 @@ Jobs yield numbers between 0 and 1 as progress, and their result last.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,10 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from vae_studio import paths
 from vae_studio.core.config import RunConfig
+from vae_studio.core.errors import UserError
 from vae_studio.core.events import Event
+from vae_studio.core.exploration import Exploration
 from vae_studio.core.figures import EvaluationRequest, Report
-from vae_studio.core.latent import GridRequest
+from vae_studio.core.latent import GridRequest, Region
+from vae_studio.core.probing import Improvement, Judgement, Neighbours, Preparation
 from vae_studio.core.scene import Frame, Scene, TestImages
+from vae_studio.core.session_file import Page, SavedSession, read_session, write_session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,6 +165,48 @@ def evaluate(model: Any, request: EvaluationRequest) -> Iterator[float | Report 
     yield Evaluated(time.monotonic() - began)
 
 
+def read_picture(path: Path) -> Iterator[np.ndarray]:
+    """The picture in a file, uint8 (H, W), (H, W, 3) or (H, W, 4). Raises PictureError."""
+    from vae_studio.core import preprocess
+
+    yield preprocess.read_picture(path)
+
+
+def prepare(picture: np.ndarray, image_shape: tuple[int, int, int], steps: Preparation) -> np.ndarray:
+    """What the encoder gets of a picture; quick enough to be called while drawing. Raises PictureError."""
+    from vae_studio.core import preprocess
+
+    return preprocess.prepare(picture, image_shape, steps)
+
+
+def judge(model: Any, image: np.ndarray) -> Iterator[float | Judgement]:
+    """−ELBO of one image, then its log p(x)."""
+    from vae_studio.core import devices, probe
+
+    devices.settle_thread(EVALUATION_NICENESS)
+    with devices.own_stream(model.device):
+        # Of a copy: its layers are measured by hooks, and the renderer may be calling the layers of the original.
+        yield from probe.judge_steps(model.frozen(), image)
+
+
+def find_neighbours(model: Any, image: np.ndarray) -> Iterator[float | Neighbours]:
+    """The training images nearest to this one, of those that the model was trained on. Raises DataError."""
+    from vae_studio.core import datasets, devices, probe
+
+    devices.settle_thread(EVALUATION_NICENESS)
+    data = datasets.load_fitting(model.config, model.image_shape, "there are none to compare an image with")
+    yield from probe.neighbour_steps(image, data.train, data.class_names)
+
+
+def improve(model: Any, image: np.ndarray) -> Iterator[Improvement]:
+    """Gradient steps on the ELBO of this one image. Raises ProbeError."""
+    from vae_studio.core import devices, probe
+
+    devices.settle_thread(EVALUATION_NICENESS)
+    with devices.own_stream(model.device):
+        yield from probe.improve_steps(model.frozen(), image)
+
+
 def preview_grid(model: Any, request: GridRequest) -> Iterator[float | np.ndarray]:
     """The picture of a grid with at most 40 × 40 of its tiles, unscaled."""
     from vae_studio.core.export import grid_steps
@@ -200,6 +247,43 @@ def save_model(model: Any, card: dict[str, Any], path: Path) -> Iterator[Written
 
     write(path, model, card)
     yield Written(path)
+
+
+def session_of(opened: OpenedModel, exploration: Exploration, region: Region | None, page: Page) -> SavedSession:
+    """What is looked at, as it is saved: a shipped model goes by its name, wherever the program may be put later."""
+    from vae_studio.core import library
+
+    shipped = (model.name for model in library.shipped_models() if model.path == opened.path)
+    return SavedSession(next(shipped, str(opened.path.absolute())), opened.sha256, exploration, region, page)
+
+
+def open_session(path: Path) -> Iterator[SavedSession]:
+    """Read a session file. Raises SessionFileError."""
+    yield read_session(path)
+
+
+def save_session(path: Path, session: SavedSession) -> Iterator[Written]:
+    """Write a session to a file. Raises FileError or SessionFileError."""
+    write_session(path, session)
+    yield Written(path)
+
+
+def keep_session(path: Path, session: SavedSession) -> None:
+    """Write a session at once, for the next start; one that cannot be written is let go of."""
+    from vae_studio.core.files import make_folder
+
+    with contextlib.suppress(UserError):
+        make_folder(path.parent)
+        write_session(path, session)
+
+
+def set_aside(path: Path) -> Path | None:
+    """Rename a file that is no use now, so that the next one does not replace it; None where that cannot be done."""
+    aside = path.with_name(f"{path.stem}-aside{path.suffix}")
+    try:
+        return path.replace(aside)
+    except OSError:
+        return None
 
 
 def _test_images(config: RunConfig, data: Any) -> TestImages:

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from vae_studio.core.config import ConfigError
 from vae_studio.core.errors import UserError
 from vae_studio.core.latent import GridError
+from vae_studio.core.marks import PointError
 
 if TYPE_CHECKING:
     from vae_studio.core.events import Finished
@@ -128,7 +129,7 @@ def plain_errors() -> Iterator[None]:
     """What users can cause ends in one sentence on standard error: status 1, or 2 for wrong arguments."""
     try:
         yield
-    except (ConfigError, GridError) as error:
+    except (ConfigError, GridError, PointError) as error:
         raise typer.Exit(complain(error, 2)) from None
     except UserError as error:
         raise typer.Exit(complain(error, 1)) from None

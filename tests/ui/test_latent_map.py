@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QImage, QNativeGestureEvent, QPointingDevice, QWheelEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QImage, QNativeGestureEvent, QPointingDevice, QRegion, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -397,6 +397,138 @@ def test_it_takes_the_focus_by_tab_and_has_a_name(latent_map):
 # Pixels
 
 
+def views_to_go_back_to(latent_map):
+    count = 0
+    while latent_map.can_go_back:
+        latent_map.back()
+        count += 1
+    for _ in range(count):
+        latent_map.forward()
+    return count
+
+
+def test_back_and_forward_show_the_views_before_and_after_as_a_browser_does(latent_map, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("vae_studio.ui.controls.time.monotonic", lambda: now[0])
+    seen = [latent_map.view()]
+
+    def pause():
+        seen.append(latent_map.view())
+        now[0] += 5.0
+
+    for _ in range(4):  # a burst of wheel steps
+        now[0] += 0.1
+        wheel(latent_map, QPoint(300, 200), angle=120)
+    pause()
+    wheel(latent_map, QPoint(300, 200), angle=120)
+    pause()
+    drag(latent_map, QPoint(150, 100), QPoint(160, 110), QPoint(200, 150), QPoint(240, 100))
+    pause()
+    drag(latent_map, QPoint(150, 100), QPoint(160, 110), QPoint(200, 150))  # at once after the other
+    drag(latent_map, QPoint(150, 100), QPoint(160, 110), QPoint(200, 150))
+    pause()
+    QTest.keyClick(latent_map, Qt.Key.Key_0)
+    pause()
+    assert len(set(seen)) == 5 and seen[-1] == seen[0], "the last is the fitted view again"
+    assert views_to_go_back_to(latent_map) == 6
+    for view in (seen[4], None, seen[3], seen[2], seen[1], seen[0]):
+        latent_map.back()
+        assert view is None or latent_map.view() == view
+    assert not latent_map.can_go_back and latent_map.can_go_forward
+    latent_map.back()
+    assert latent_map.view() == seen[0]
+    QTest.mouseClick(latent_map.windowHandle(), Qt.MouseButton.ForwardButton, NONE, QPoint(300, 200))
+    assert latent_map.view() == seen[1]
+    QTest.mouseClick(latent_map.windowHandle(), Qt.MouseButton.BackButton, NONE, QPoint(300, 200))
+    assert latent_map.view() == seen[0]
+    latent_map.forward()
+    wheel(latent_map, QPoint(300, 200), angle=-120)
+    assert not latent_map.can_go_forward, "a view of one's own choice drops those that were gone back from"
+
+
+def test_a_view_that_was_gone_back_to_is_the_fitted_one_at_any_size(latent_map):
+    wheel(latent_map, QPoint(300, 200), angle=120)
+    latent_map.back()
+    latent_map.resize(508, 360)
+    QApplication.processEvents()
+    twin = LatentMap()
+    twin.resize(508, 360)
+    twin.grab()
+    assert latent_map.view() == twin.view()
+    assert latent_map.region() is None
+
+
+def test_panning_that_is_cancelled_leaves_nothing_to_go_back_to(latent_map):
+    press(latent_map, QPoint(150, 100))
+    move(latent_map, QPoint(200, 150))
+    assert latent_map.can_go_back
+    QTest.keyClick(latent_map, Qt.Key.Key_Escape)
+    assert not latent_map.can_go_back
+    assert latent_map.region() is None
+
+
+def test_a_region_is_shown_whole_and_comes_back_exactly(latent_map):
+    wheel(latent_map, QPoint(300, 200), angle=360)
+    region = latent_map.region()
+    before = latent_map.view()
+    latent_map.fit()
+    latent_map.show_region(region)
+    after = latent_map.view()
+    for side in ("left", "right", "bottom", "top"):
+        assert getattr(after, side) == pytest.approx(getattr(before, side), abs=1e-9)
+    assert not latent_map.can_go_back
+    latent_map.resize(408, 460)
+    latent_map.show_region(region)
+    narrow = latent_map.view()
+    assert narrow.left <= region.left + 1e-9 and narrow.right >= region.right - 1e-9
+    assert narrow.bottom < region.bottom and narrow.top > region.top
+    latent_map.show_region(None)
+    assert latent_map.region() is None
+
+
+def test_the_point_is_brought_into_sight_on_demand(latent_map):
+    latent_map.set_point(1.0, 1.0)
+    latent_map.reveal_point()
+    assert latent_map.views == []
+    latent_map.set_point(5.0, -1.0)
+    latent_map.reveal_point()
+    view = latent_map.view()
+    assert view.left < 5.0 < view.right and view.bottom < -1.0 < view.top
+    assert latent_map.can_go_back
+
+
+def test_moves_of_one_drag_and_keys_in_quick_succession_are_one_gesture(latent_map, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("vae_studio.ui.controls.time.monotonic", lambda: now[0])
+    gestures = []
+    latent_map.point_moved.connect(lambda _: gestures.append(latent_map.gesture.key()))
+
+    def one(act):
+        gestures.clear()
+        act()
+        assert len(set(gestures)) == 1, gestures
+        return gestures[0], len(gestures)
+
+    def slow_drag():
+        press(latent_map, latent_map.to_pixel(latent_map.point()).toPoint())
+        for x in (300, 320, 340, 360):
+            now[0] += 3.0  # a hand that rests does not end a drag
+            move(latent_map, QPoint(x, 200))
+        release(latent_map, QPoint(360, 200))
+
+    def keys():
+        for _ in range(5):
+            now[0] += 0.3
+            QTest.keyClick(latent_map, Qt.Key.Key_Right)
+
+    found = [one(slow_drag), one(slow_drag), one(keys)]
+    now[0] += 2.0
+    found += [one(keys), one(lambda: QTest.mouseClick(latent_map, LEFT, NONE, QPoint(100, 100)))]
+    found.append(one(lambda: QTest.mouseClick(latent_map, LEFT, NONE, QPoint(200, 100))))
+    assert [count for _, count in found] == [4, 4, 5, 5, 1, 1]
+    assert len({number for number, _ in found}) == len(found)
+
+
 @pytest.mark.parametrize("theme", [DARK, LIGHT])
 def test_the_ring_is_painted_where_to_pixel_says(latent_map, theme):
     latent_map.set_theme(theme)
@@ -408,6 +540,50 @@ def test_the_ring_is_painted_where_to_pixel_says(latent_map, theme):
     for offset in (QPointF(10, 0), QPointF(-10, 0), QPointF(0, 10), QPointF(0, -10)):
         assert colour(latent_map, centre + offset) == rgb(theme.ring)
     assert colour(latent_map, centre + QPointF(20, 0)) == rgb(theme.paper)
+
+
+class Regions(QObject):
+    """Which parts of a widget are painted."""
+
+    def __init__(self, widget):
+        super().__init__(widget)
+        self.seen = QRegion()
+        widget.installEventFilter(self)
+
+    def eventFilter(self, _, event):
+        if event.type() == QEvent.Type.Paint:
+            self.seen += event.region()
+        return False
+
+
+@pytest.mark.parametrize("ratio", [1, 1.5, 2])
+def test_a_moving_point_is_painted_anew_with_little_around_it_and_leaves_no_trace(latent_map, ratio):
+    latent_map.set_map(frame(Tile(-3, 3, -2, 2, np.arange(256, dtype=np.uint8).reshape(16, 16), 4), contours=CIRCLES))
+    latent_map.set_encodings(np.array([[-1.0, 0.5], [1.2, -0.3]]), np.array([1, 7]))
+    latent_map.set_point(-1.0, 0.5)
+    QApplication.processEvents()
+
+    def image():
+        result = QImage(latent_map.size() * ratio, QImage.Format.Format_RGB32)
+        result.setDevicePixelRatio(ratio)
+        latent_map.render(result)
+        return result
+
+    before, regions = image(), Regions(latent_map)
+    regions.seen = QRegion()
+    latent_map.set_point(1.2, -0.3)
+    QApplication.processEvents()
+    region, after = QRegion(regions.seen), image()
+    area = sum(rect.width() * rect.height() for rect in region)
+    assert 0 < area < 0.02 * latent_map.width() * latent_map.height()
+    changed = [
+        QPoint(int(x / ratio), int(y / ratio))
+        for x in range(before.width())
+        for y in range(before.height())
+        if before.pixel(x, y) != after.pixel(x, y)
+    ]
+    assert len(changed) > 500 * ratio
+    assert all(region.contains(place) for place in changed)
 
 
 def test_set_point_is_silent(latent_map):

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLabel, QSlider, QStyle, QStyleOptionSlider
 
@@ -103,6 +104,56 @@ def test_a_number_can_be_typed_also_beyond_the_slider(sliders, moves):
     assert slider(sliders, 2).value() == slider(sliders, 2).minimum()
 
 
+def test_a_drag_is_one_gesture_and_so_are_keys_of_one_slider(sliders, moves):
+    gestures = []
+    sliders.changed.connect(lambda _: gestures.append(sliders.gesture()))
+    found = []
+    for index in (0, 0, 1):
+        control = slider(sliders, index)
+        start = handle(control)
+        QTest.mousePress(control, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, start)
+        for step in range(1, 6):
+            QTest.mouseMove(control, start + QPoint(4 * step, 0))
+        QTest.mouseRelease(control, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, start + QPoint(20, 0))
+        found.append(list(gestures))
+        gestures.clear()
+    for index in (0, 2):
+        for _ in range(3):
+            QTest.keyClick(slider(sliders, index), Qt.Key.Key_Right)
+        found.append(list(gestures))
+        gestures.clear()
+    assert [len(set(group)) for group in found] == [1] * 5
+    assert all(len(group) > 2 for group in found)
+    assert len({group[0] for group in found}) == 5
+
+
+@pytest.mark.parametrize("key", [QKeySequence.StandardKey.Undo, QKeySequence.StandardKey.Redo])
+def test_undoing_is_a_fields_own_while_something_is_half_typed_in_it(sliders, moves, qtbot, key):
+    shortcut = QShortcut(QKeySequence(key), sliders)
+    pressed = []
+    shortcut.activated.connect(lambda: pressed.append(True))
+    with qtbot.waitActive(sliders):
+        sliders.activateWindow()
+    control = field(sliders, 1)
+    combination = QKeySequence(key)[0]
+
+    def press():
+        # Through the window, as a keyboard does: that is where shortcuts are looked for.
+        QTest.keyClick(sliders.windowHandle(), combination.key(), combination.keyboardModifiers())
+
+    type_into(control, "2", enter=False)
+    if key == QKeySequence.StandardKey.Redo:
+        control.lineEdit().undo()
+    press()
+    assert pressed == []
+    assert control.cleanText() == ("2" if key == QKeySequence.StandardKey.Redo else "0.000")
+    type_into(control, "1.5")
+    assert moves[-1][1] == 1.5
+    press()
+    assert pressed == [True], "what was typed is a point now, which the window takes back"
+    assert control.value() == 1.5
+
+
 def test_double_click_resets_one_coordinate(sliders, moves):
     sliders.set_point((2.0, 3.0, 1.0))
     control = slider(sliders, 1)
@@ -186,6 +237,24 @@ def test_256_dimensions_do_not_hold_up_the_window(qtbot):
     qtbot.waitUntil(built(widget, 256))
     assert field(widget, 255).value() == 2.55
     assert name_label(widget, "z₂₅₆").parentWidget() is slider(widget, 255).parentWidget().parentWidget()
+
+
+def test_of_many_rows_those_in_sight_follow_at_once_and_the_others_when_they_are_seen(qtbot):
+    widget = LatentSliders()
+    qtbot.addWidget(widget)
+    widget.resize(280, 200)
+    widget.set_dims(100)
+    widget.show()
+    qtbot.waitUntil(built(widget, 100))
+    for turn in range(1, 4):
+        widget.set_point((float(turn),) * 100)
+        assert [field(widget, row).value() for row in range(7)] == [turn] * 7
+        assert widget.point() == (float(turn),) * 100
+    widget.verticalScrollBar().setValue(widget.verticalScrollBar().maximum())
+    assert field(widget, 99).value() == 3.0
+    widget.set_point((0.5,) * 100)
+    assert field(widget, 99).value() == 0.5
+    qtbot.waitUntil(lambda: field(widget, 0).value() == 0.5)
 
 
 def test_the_wheel_scrolls_a_long_list_and_turns_a_slider_in_a_short_one(sliders, moves, qtbot):

@@ -840,3 +840,42 @@ def test_shipped_models_are_listed(window: MainWindow) -> None:
     combo = child(window, QComboBox, "model_combo")
     texts = [combo.itemText(i) for i in range(combo.count())]
     assert [m.title for m in library.shipped_models()] == texts[: len(library.shipped_models())]
+
+
+def test_the_timings_come_and_go_by_their_key_and_are_remembered(qtbot, open_window, store: QSettings) -> None:
+    window = open_window("explorer-2d")
+    settle(qtbot, window)
+    card = child(window, QWidget, "timings_overlay")
+    assert not card.isVisible() and not window.timings.on
+    qtbot.keyClick(window, Qt.Key.Key_F12)
+    assert card.isVisible() and window.timings.on
+
+    latent_map = window.map_panel.map
+    for place in ((0.5, 0.5), (-1.0, 0.75), (0.25, -1.5)):
+        target = latent_map.to_pixel(place).toPoint()
+        qtbot.mouseClick(latent_map, Qt.MouseButton.LeftButton, pos=target)
+        count = window.timings.totals().drag.count
+        qtbot.waitUntil(lambda count=count: window.timings.totals().drag.count > count, timeout=WAIT)
+    for _ in range(6):  # to finer tiles
+        qtbot.keyClick(latent_map, Qt.Key.Key_Plus)
+    qtbot.waitUntil(lambda: window.timings.recent().map_decode.count > 0, timeout=WAIT)
+    total = window.timings.totals()
+    assert total.drag.count == total.point_decode.count == 3
+    assert total.point_decode.max < total.drag.max < 5.0
+    assert total.paint.count >= 3
+    assert "steps/s" not in card.accessibleDescription()
+    qtbot.waitUntil(lambda: "mouse → image –" not in card.accessibleDescription(), timeout=WAIT)
+
+    press(qtbot, window, "train_button")
+    qtbot.waitUntil(lambda: "steps/s" in card.accessibleDescription(), timeout=WAIT)
+    press(qtbot, window, "stop_button")
+    qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
+    qtbot.waitUntil(lambda: "steps/s" not in card.accessibleDescription(), timeout=WAIT)
+    window.close()
+    assert not window.timings.on
+
+    again = open_window("explorer-2d")
+    assert child(again, QWidget, "timings_overlay").isVisible() and again.timings.on
+    qtbot.waitUntil(again.isActiveWindow)
+    qtbot.keyClick(again, Qt.Key.Key_F12)
+    assert not child(again, QWidget, "timings_overlay").isVisible() and not again.timings.on

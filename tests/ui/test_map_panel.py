@@ -8,6 +8,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QWidget
 
 from vae_studio.core.config import LaplacePriorConfig, MixtureConfig, RunConfig
+from vae_studio.core.exploration import Layers
 from vae_studio.ui.map_panel import ClassChip, MapPanel
 from vae_studio.ui.theme import DARK, LIGHT, apply
 
@@ -228,13 +229,36 @@ def test_classes_can_be_filtered_from_the_keyboard(panel):
     assert shown(panel) == only(1)
 
 
-def test_other_class_names_start_with_all_shown(panel):
-    click(panel, 0)
+def test_layers_are_told_when_the_user_chooses_them_and_shown_when_told(panel, qtbot):
+    told = []
+    panel.layers_changed.connect(told.append)
 
-    panel.set_class_names(("cat", "dog"))
+    child(panel, "tiles_chip").click()
+    click(panel, 2)
+    child(panel, "prior_chip").click()
+
+    assert told == [
+        Layers(tiles=False),
+        Layers(tiles=False, hidden_classes=frozenset({2})),
+        Layers(tiles=False, prior=False, hidden_classes=frozenset({2})),
+    ]
+    before = panel.map.grab().toImage()
+    panel.set_layers(Layers())
+    assert len(told) == 3, "what the program shows is not the user's choice"
+    assert all(child(panel, f"{name}_chip").isChecked() for name in ("tiles", "encodings", "prior"))
+    assert child(panel, "legend_class_2").isChecked()
+    panel.set_layers(told[-1])
+    assert panel.map.grab().toImage() == before
+
+
+def test_what_is_shown_holds_for_class_names_that_come_later(panel, qtbot):
+    panel.set_layers(Layers(hidden_classes=frozenset({1})))
+
+    with qtbot.assertNotEmitted(panel.layers_changed):
+        panel.set_class_names(("cat", "dog"))
 
     assert [chip.text() for chip in panel.findChildren(ClassChip)] == ["cat", "dog"]
-    assert child(panel, "legend_class_0").isChecked()
+    assert [chip.isChecked() for chip in panel.findChildren(ClassChip)] == [True, False]
     panel.map.set_encodings(np.array([[1.0, 1.0]], np.float32), np.array([0], np.uint8))
     place = panel.map.to_pixel((1.0, 1.0))
     assert colour(panel.map, place) == QColor(DARK.classes[0]).getRgb()[:3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from PySide6.QtCore import QObject
 
 from vae_studio import tasks
 from vae_studio.core.config import DataConfig, RunConfig
+from vae_studio.core.exploration import Exploration, Layers, Pin
 from vae_studio.core.scene import (
     EncodingsFrame,
     MapFrame,
@@ -348,6 +350,147 @@ def test_an_auto_encoder_shows_its_one_image(session):
     assert session.scene.draw is None, "as the chips say"
 
 
+def names_of_steps(session):
+    """What there is to undo, newest first; it is undone and done again."""
+    names = []
+    while session.undoing:
+        names.append(session.undoing)
+        session.undo()
+    for _ in names:
+        session.redo()
+    return names
+
+
+def test_everything_that_is_moved_or_set_can_be_undone_and_done_again(session, witness, explorer):
+    session.look_at(small(3), Version(1, 0))
+    acts = (
+        lambda: session.move_point((0.1, 0.2, 0.3)),
+        lambda: session.choose_axes((2, 0)),
+        lambda: session.move_on_map((1.5, -0.5)),
+        session.show_sample,
+        session.show_sample,
+        session.show_mean,
+        lambda: session.choose_layers(Layers(prior=False)),
+        lambda: session.change(replace(session.exploration, pins=(Pin("A", session.scene.point, 0),))),
+        session.random_point,
+        session.reset_point,
+    )
+    states = [session.exploration]
+    for act in acts:
+        act()
+        states.append(session.exploration)
+    assert all(before != after for before, after in itertools.pairwise(states))
+    assert [session.undoing, session.redoing] == ["move the point", ""]
+    for state in reversed(states[:-1]):
+        session.undo()
+        assert session.exploration == state
+        assert (session.scene.point, session.scene.axes, session.scene.draw) == (state.point, state.axes, state.draw)
+    assert (session.undoing, session.redoing) == ("", "move the point")
+    session.undo()
+    assert session.exploration == states[0], "there is nothing more to undo"
+    for state in states[1:]:
+        session.redo()
+        assert session.exploration == state
+    session.redo()
+    assert session.exploration == states[-1]
+
+
+def test_undoing_tells_the_window_what_is_different_and_only_that(session, witness, qtbot):
+    session.look_at(small(2), Version(1, 0))
+    session.move_point((1.0, 1.0))
+    session.choose_layers(Layers(tiles=False))
+    session.show_sample()
+    session.change(replace(session.exploration, pins=(Pin("A", (0.0, 0.0), 0),)))
+    told = []
+    session.layers_changed.connect(told.append)
+    session.draw_changed.connect(told.append)
+    session.marks_changed.connect(lambda explored: told.append(explored.pins))
+    witness.kinds()
+    expected = ([()], [False], [Layers()], [])
+    for what in expected:
+        told.clear()
+        session.undo()
+        assert told == what
+    assert witness.said[-2:] == [("point", session.scene), ("scene", session.scene)]
+    assert session.scene.point == (0.0, 0.0)
+
+
+def test_changes_of_one_gesture_are_undone_together(session):
+    session.look_at(small(2), Version(1, 0))
+    announced = []
+    session.history_changed.connect(lambda: announced.append((session.undoing, session.redoing)))
+    for gesture in (1, 2):
+        for step in range(100):
+            session.move_on_map((gesture + step / 100, 0.0), merge=gesture)
+    assert names_of_steps(session) == ["move the point"] * 2
+    assert announced[0] == ("move the point", "")
+    session.undo()
+    assert session.scene.point == (1.99, 0.0)
+    session.undo()
+    assert session.scene.point == (0.0, 0.0)
+
+
+def test_history_goes_along_with_newer_weights_and_with_models_that_fit(session):
+    session.look_at(small(3), Version(1, 0))
+    session.move_point((0.1, 0.2, 0.3))
+    session.show_sample()
+    session.look_at(small(3, seed=1), Version(1, 1))
+    assert names_of_steps(session) == ["draw a sample", "move the point"]
+    session.look_at(small(3, seed=2), Version(2, 0))
+    assert names_of_steps(session) == ["draw a sample", "move the point"]
+    session.undo()
+    session.undo()
+    assert session.scene.point == (0.0, 0.0, 0.0)
+    session.redo()
+    session.choose_layers(Layers(prior=False))
+    session.look_at(small(2), Version(3, 0))
+    assert names_of_steps(session) == []
+    assert session.exploration == Exploration((0.0, 0.0), (0, 1), layers=Layers(prior=False))
+
+
+def test_no_draw_comes_back_for_a_model_that_has_none(session):
+    from small_models import of
+
+    session.look_at(small(2), Version(1, 0))
+    session.show_sample()
+    session.move_point((1.0, 0.0))
+    session.show_sample()
+    autoencoder = tasks.OpenedModel(of(model="autoencoder"), {}, "codes", Path("codes.safetensors"), "")
+    session.look_at(autoencoder, Version(2, 0))
+    assert names_of_steps(session) == ["move the point"]
+    session.undo()
+    assert (session.scene.point, session.scene.draw) == ((0.0, 0.0), None)
+
+
+def test_classes_that_were_hidden_in_other_data_are_not_hidden_in_these(session, images):
+    session.look_at(small(2), Version(1, 0))
+    session.set_images(images)
+    session.choose_layers(Layers(hidden_classes=frozenset({3})))
+    session.choose_layers(Layers(encodings=False, hidden_classes=frozenset({3})))
+    session.set_images(images)
+    assert session.exploration.layers.hidden_classes == frozenset({3})
+    session.set_images(replace(images, class_names=("shirt", "shoe")))
+    assert session.exploration.layers == Layers(encodings=False)
+    assert names_of_steps(session) == ["choose layers"]
+
+
+def test_a_restored_exploration_is_shown_with_nothing_to_undo(session, witness):
+    session.look_at(small(3), Version(1, 0))
+    session.move_point((9.0, 9.0, 9.0))
+    saved = Exploration((0.1, 0.2, 0.3), (2, 0), (Pin("A", (1.0, 1.0, 1.0), 0),), None, 5, Layers(prior=False))
+    session.restore(saved)
+    assert session.exploration == saved
+    assert (session.scene.point, session.scene.axes, session.scene.draw) == (saved.point, saved.axes, 5)
+    assert witness.said[-1] == ("scene", session.scene)
+    assert (session.undoing, session.redoing) == ("", "")
+    for wrong in (replace(saved, point=(0.0, 0.0)), replace(saved, point=(0.0,) * 4)):
+        with pytest.raises(ValueError, match="latent dimensions"):
+            session.restore(wrong)
+        with pytest.raises(ValueError, match="coordinates"):
+            session.change(wrong)
+    assert session.exploration == saved
+
+
 def test_the_point_is_decoded(session, drawn, explorer, qtbot):
     session.look_at(explorer, Version(1, 0))
     qtbot.waitUntil(lambda: drawn.last(PointFrame) is not None, timeout=SECONDS_60)
@@ -425,7 +568,7 @@ def test_encodings_fade_with_their_distance_from_the_plane(session, witness):
     witness.kinds()
     session.choose_axes((2, 1))
     check(means[:, [2, 1]], means[:, 0] - 9.0)
-    assert witness.kinds() == ["point", "encodings", "scene"]
+    assert witness.kinds() == ["point", "scene", "encodings"]
 
 
 def test_another_model_has_other_encodings(session, drawn, images, qtbot):

@@ -117,6 +117,12 @@ def test_a_panel_that_was_hidden_comes_back_with_room(file, qtbot):
     assert all(panel.width() > 50 for panel in second.panels)
 
 
+def test_a_panel_that_nothing_is_remembered_of_is_as_it_was(file, qtbot):
+    panels = {name: QAction(name, checkable=True, checked=name == "setup") for name in ("setup", "timings")}
+    opened(file).restore(QMainWindow(), {}, panels)
+    assert {name: action.isChecked() for name, action in panels.items()} == {"setup": True, "timings": False}
+
+
 def test_hidden_panels_stay_hidden(file, qtbot):
     first, second = ({name: QAction(name, checkable=True, checked=True) for name in ("setup", "decoder")} for _ in "ab")
     first["decoder"].setChecked(False)

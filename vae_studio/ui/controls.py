@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
+import time
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QValidator
-from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QPushButton, QSlider, QSplitter, QWidget
+from PySide6.QtGui import QGuiApplication, QValidator
+from PySide6.QtWidgets import (
+    QApplication,
+    QDoubleSpinBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSlider,
+    QSplitter,
+    QWidget,
+)
 
 _TICKS = 1000
+_PAUSE = 0.8  # seconds without a key or a turn of the wheel, after which another one is a new gesture
+_gestures = itertools.count()
 
 
 def label(text: str, role: str) -> QLabel:
@@ -68,6 +83,54 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class Gesture:
+    """Tells which of a control's changes belong together, so that they are undone together.
+
+    That is what happens while a mouse button is held, and keys and turns of the wheel that follow each other quickly.
+    """
+
+    def __init__(self) -> None:
+        self._number = next(_gestures)
+        self._held = False
+        self._last = -math.inf
+
+    def press(self) -> None:
+        """A mouse button goes down."""
+        self._number, self._held = next(_gestures), True
+
+    def release(self) -> None:
+        """It comes up, or what it did is given up."""
+        self._number, self._held = next(_gestures), False
+
+    def key(self) -> int:
+        """The gesture that a change belongs to which is made now; no other control has a gesture of this number."""
+        now = time.monotonic()
+        if not self._held and now - self._last > _PAUSE:
+            self._number = next(_gestures)
+        self._last = now
+        return self._number
+
+
+class ScrollingArea(QScrollArea):
+    """Scrolls up and down to the control that has the focus, also when Tab comes from outside, where Qt does not.
+
+    It takes no focus itself.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        QApplication.instance().focusChanged.connect(self._follow)
+
+    def _follow(self, _: QWidget | None, now: QWidget | None) -> None:
+        # Under a mouse button nothing must move away.
+        if now is not None and self.isAncestorOf(now) and not QGuiApplication.mouseButtons():
+            self.ensureWidgetVisible(now, 0, 4)
 
 
 class ValueSlider(QWidget):

@@ -19,6 +19,7 @@ from vae_studio.ui.theme import DARK, Theme
 _MARGIN = 12
 _GAP = 8
 _SIDE = 240  # the image keeps this much when sliders compete for the height
+_SMALLEST_SIDE = 160
 _FEWEST_ROWS = 3
 _COPIED_MS = 1200
 _MEAN = "Show the mean of p(x|z): the expected image at the point."
@@ -85,16 +86,27 @@ class DecoderPanel(QFrame):
         self.set_config(RunConfig())
 
     def sizeHint(self) -> QSize:
-        return QSize(296, 640)
+        """As high as it must be: what room there is it gets as the first card of a column."""
+        return QSize(296, self.minimumSizeHint().height())
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(240, 2 * _MARGIN + self._fixed_height() + _SIDE // 2 + _FEWEST_ROWS * ROW_HEIGHT)
+        rows = min(self.sliders.content_height(), _FEWEST_ROWS * ROW_HEIGHT)
+        return QSize(240, 2 * _MARGIN + self._fixed_height() + _SMALLEST_SIDE + rows)
 
     def set_dims(self, dims: int, kl_per_dim: Sequence[float] | None = None) -> None:
         """Show a point with this many coordinates, at the origin."""
         self.sliders.set_dims(dims, kl_per_dim)
         self._show_norm()
+        self.updateGeometry()
         self._place()
+
+    def gesture(self) -> tuple[int, int]:
+        """What belongs together of that which `point_changed` has told."""
+        return self.sliders.gesture()
+
+    def set_sampled(self, sampled: bool) -> None:
+        """Whether it is a draw that is shown, without announcing it."""
+        (self._sample if sampled else self._mean).setChecked(True)
 
     def set_config(self, config: RunConfig) -> None:
         """Which kind of model this is; an auto-encoder's image is always the one that its decoder gives."""

@@ -1,4 +1,4 @@
-"""The help page: what the window shows, what the mouse does on the map, and every action with its shortcut."""
+"""The help page: what the window shows, what mouse and keys do in it, and every action with its shortcut."""
 
 from __future__ import annotations
 
@@ -12,31 +12,72 @@ Table = list[tuple[str, str]]
 _WHAT_IS_SHOWN = (
     "The map is a plane through the latent space: each tile is what the decoder makes of the point it covers, and "
     "the coloured dots are where the encoder puts test images, one colour a class.",
-    "The ring is the current point; the decoder column shows its image and lets you set each latent dimension.",
+    "The ring is the current point; the decoder column shows its image and lets you set each latent dimension. "
+    "Points can be pinned, and joined by a path, whose images stand in a strip: run along it with the mouse, or play "
+    "it.",
     "Press Train and all of it follows the weights as they learn; the curves show −ELBO, its reconstruction term "
     "and its KL term in nats per image, or of an auto-encoder its reconstruction error. Less is better.",
 )
-_MOUSE: Table = [
-    ("Move the point", "Drag the ring"),
-    ("Put the point there", "Click on the map"),
-    ("Move the view", "Drag empty map"),
-    ("Zoom at the cursor", "Wheel or pinch"),
-    ("Nudge the point", "← → ↑ ↓"),
-    ("Nudge it further", "Shift + arrow"),
-    ("Zoom in and out", "+ −"),
-    ("Show the middle of latent space", "0"),
-    ("Cancel a drag", "Esc"),
-    ("Hide or show a class", "Click in the legend"),
-    ("Show one class only", "Ctrl + click"),
-    ("Zoom a curve, and back", "Wheel, double-click"),
-    ("Reset a slider", "Double-click"),
+_TABLES: list[tuple[str, Table]] = [
+    (
+        "Mouse and keys on the map",
+        [
+            ("Move the point", "Drag the ring"),
+            ("Put the point there", "Click on the map"),
+            ("Move the view", "Drag empty map"),
+            ("Zoom at the cursor", "Wheel or pinch"),
+            ("Pin a point, begin a path, and more", "Right click"),
+            ("Move a pin, or a point of the path", "Drag it"),
+            ("Select it", "Click it"),
+            ("Go there", "Double-click or Enter"),
+            ("Remove what is selected", "Delete"),
+            ("Nudge what is selected, or the point", "← → ↑ ↓"),
+            ("Nudge it further", "Shift + arrow"),
+            ("Zoom in and out", "+ −"),
+            ("Show the middle of latent space", "0 or Home"),
+            ("Show the view before, or after it", "Back, Forward"),
+            ("Cancel a drag", "Esc"),
+            ("Hide or show a class", "Click or Space"),
+            ("Show one class only", "Ctrl + click or Enter"),
+        ],
+    ),
+    (
+        "Controls",
+        [
+            ("Go to the next control", "Tab"),
+            ("Go to the one before", "Shift + Tab"),
+            ("Press a button, turn it on or off", "Space"),
+            ("Choose among buttons of which one is on", "← →"),
+            ("Move a slider", "← →"),
+            ("Move it further", "Page Up, Page Down"),
+            ("Reset a slider", "Double-click"),
+            ("Take over a number that was typed", "Enter or Tab"),
+            ("Open a list of choices", "Alt + ↓"),
+            ("Open the menus", "Alt"),
+            ("Move the pen on the canvas", "← → ↑ ↓"),
+            ("Put the pen down, lift it", "Space"),
+            ("Erase on the canvas", "Right button"),
+            ("Scrub along the path", "← → Home End"),
+            ("Rename a pin, remove it, go there", "F2, Delete, Enter"),
+        ],
+    ),
+    (
+        "Curves",
+        [
+            ("Zoom a curve", "Wheel, + −"),
+            ("Move along it", "Drag, arrow keys"),
+            ("Show all of it again", "Double-click, Home"),
+            ("Hide or show a curve", "Click in the legend"),
+        ],
+    ),
 ]
+_COLUMNS = 3
 # Fits both themes: these are colours of the palette.
 _KEY_STYLE = "border: 1px solid palette(mid); border-radius: 4px; padding: 1px 6px; background: palette(base);"
 
 
 class HelpDialog(QDialog):
-    """Shows three sentences about the window, the mouse on the map, and actions with their shortcuts by menu.
+    """Shows three sentences about the window, what mouse and keys do, and actions with their shortcuts by menu.
 
     `groups` lists (menu, [(action, shortcut)]); an action without a shortcut has an empty one.
     """
@@ -50,20 +91,22 @@ class HelpDialog(QDialog):
             paragraph = QLabel(sentence)
             paragraph.setWordWrap(True)
             intro.layout().addWidget(paragraph)
-        left, right = QVBoxLayout(), QVBoxLayout()
-        left.addWidget(intro)
-        left.addWidget(_table("Mouse and keys on the map", _MOUSE))
-        for menu, actions in groups:
-            right.addWidget(_table(menu, actions))
+        tables = [(title, rows) for title, rows in (*_TABLES, *groups) if rows]
         columns = QHBoxLayout()
-        for column in (left, right):
-            column.setSpacing(8)
-            column.addStretch(1)
-            columns.addLayout(column, 1)
+        for column in _in_columns(tables):
+            stack = QVBoxLayout()
+            stack.setSpacing(8)
+            for title, rows in column:
+                stack.addWidget(_table(title, rows))
+            stack.addStretch(1)
+            columns.addLayout(stack, 1)
         content = QWidget()
-        content.setLayout(columns)
-        columns.setContentsMargins(0, 0, 0, 0)
         columns.setSpacing(8)
+        page = QVBoxLayout(content)
+        page.setContentsMargins(0, 0, 0, 0)
+        page.setSpacing(8)
+        page.addWidget(intro)
+        page.addLayout(columns, 1)
         scroll = QScrollArea()
         scroll.setObjectName("help_scroll")
         scroll.setWidgetResizable(True)
@@ -76,7 +119,18 @@ class HelpDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 12, 12, 12)
         layout.addWidget(scroll)
-        self.resize(820, 640)
+        self.resize(1040, 640)
+
+
+def _in_columns(tables: list[tuple[str, Table]]) -> list[list[tuple[str, Table]]]:
+    """In their order, in columns about as high as each other."""
+    heights = [len(rows) + 2 for _, rows in tables]
+    columns: list[list[tuple[str, Table]]] = [[] for _ in range(_COLUMNS)]
+    above = 0
+    for table, height in zip(tables, heights, strict=True):
+        columns[min(int((above + height / 2) * _COLUMNS / sum(heights)), _COLUMNS - 1)].append(table)
+        above += height
+    return columns
 
 
 def _section(title: str) -> QFrame:

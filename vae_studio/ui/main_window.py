@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from PySide6.QtCore import QSettings, QSize, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QShowEvent
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QPaintEvent,
+)
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -21,46 +31,75 @@ import vae_studio
 from vae_studio import paths, tasks
 from vae_studio.core import events
 from vae_studio.core.config import ConfigError
-from vae_studio.core.scene import EncodingsFrame, MapFrame, PicturesFrame, PointFrame, Scene, TestImages, Version, View
+from vae_studio.core.presets import DEFAULT_PRESET
+from vae_studio.core.scene import (
+    EncodingsFrame,
+    Frame,
+    MapFrame,
+    PicturesFrame,
+    PointFrame,
+    ProbeFrame,
+    Scene,
+    SpotsFrame,
+    TestImages,
+    Version,
+    View,
+)
+from vae_studio.core.session_file import SUFFIX, Page, SavedSession, is_session
 from vae_studio.ui import theme as themes
 from vae_studio.ui.actions import Actions
 from vae_studio.ui.controls import file_stem, splitter
 from vae_studio.ui.decoder_panel import DecoderPanel
+from vae_studio.ui.encode_control import EncodeControl
 from vae_studio.ui.evaluate_control import EvaluateControl
 from vae_studio.ui.export_control import ExportControl
 from vae_studio.ui.formula import learned_scale
 from vae_studio.ui.help_dialog import HelpDialog
+from vae_studio.ui.map_marks import Mark
 from vae_studio.ui.map_panel import MapPanel
+from vae_studio.ui.marks_control import MarksControl, pin_mark, pin_number
+from vae_studio.ui.marks_panel import MarksPanel
 from vae_studio.ui.notice_bar import NoticeBar
 from vae_studio.ui.reconstruct_panel import ReconstructPanel
 from vae_studio.ui.run_bar import RunBar
 from vae_studio.ui.run_status import RunStatus
 from vae_studio.ui.session import Session
+from vae_studio.ui.session_control import SessionControl
 from vae_studio.ui.settings import Settings
 from vae_studio.ui.setup_panel import SetupPanel
+from vae_studio.ui.side_column import SideColumn
+from vae_studio.ui.timings import Timings
 from vae_studio.ui.training_control import Run, TrainingControl
 from vae_studio.ui.training_panel import TrainingPanel
 from vae_studio.ui.workers import Failure, Jobs, Renderer
 
 EXPLORE, RECONSTRUCT, EVALUATE = range(3)
+_PAGES = get_args(Page)  # in that order
+_SESSION_FILES = f"Sessions (*{SUFFIX} *.json)"
 _HINT = "drag the ring or click to move the point · drag the map to pan · wheel to zoom"
 _CACHED_SECONDS = 2e-4  # a map drawn faster than this came from the cache and says nothing of the decoder
 
 
 class MainWindow(QMainWindow):
-    """`model` is a shipped model's name or a model file to open first; `shipped` lists (name, title) of the shipped
-    models; `store` keeps geometry, theme and choices."""
+    """`file` is what to open first: a shipped model's name, a model file or a session file; None for the last session.
 
-    def __init__(self, model: str, shipped: list[tuple[str, str]], store: QSettings) -> None:
+    `shipped` lists (name, title) of the shipped models; `store` keeps geometry, theme and choices; `last_session` is
+    the file that keeps what is explored, if any does.
+    """
+
+    def __init__(
+        self, file: str | None, shipped: list[tuple[str, str]], store: QSettings, last_session: Path | None = None
+    ) -> None:
         super().__init__()
         self.setObjectName("main_window")
         self.setWindowTitle("VAE Studio")
         self.setMinimumSize(QSize(960, 620))
+        self.setAcceptDrops(True)
         self._settings = Settings(store)
         self._wanted = ""  # what is to be on view: a shipped model's name, a file, or RunBar.RUN
         self._lineage = 0
         self._help_dialog: HelpDialog | None = None
-        self._first_model: str | None = model
+        self._file, self._begun, self._warm = file, False, False
 
         self.actions_ = Actions(self)
         self.bar = RunBar(shipped)
@@ -69,10 +108,12 @@ class MainWindow(QMainWindow):
         self.map_panel = MapPanel()
         self.reconstruct = ReconstructPanel()
         self.decoder = DecoderPanel()
+        self.marks_panel = MarksPanel()
         self.training_panel = TrainingPanel()
         self.status = RunStatus()
         self.point_jobs = Jobs("point jobs", self)  # a random point comes at once, whatever else is to be done
         self.session = Session(self.point_jobs, self)
+        self.marks = MarksControl(self.session, self)
         self.training = TrainingControl(self)
         self.renderer = Renderer(tasks.Frames(), self)
         self.jobs = Jobs("jobs", self)
@@ -80,13 +121,19 @@ class MainWindow(QMainWindow):
         self.evaluation_jobs = Jobs("evaluation jobs", self)
         self.evaluation = EvaluateControl(self.evaluation_jobs, self)
         self.export = ExportControl(self.export_jobs, self._settings, self)
-        self._workers = (self.renderer, self.jobs, self.export_jobs, self.evaluation_jobs, self.point_jobs)
+        self.probe_jobs = Jobs("probe jobs", self)  # a long evaluation keeps no image from being judged
+        self.encode = EncodeControl(self.probe_jobs, self._settings, self)
+        self.sessions = SessionControl(self.jobs, last_session, self)
+        self.timings = Timings(self, self.map_panel.map, self.decoder.view)
+        queues = (self.jobs, self.export_jobs, self.evaluation_jobs, self.point_jobs, self.probe_jobs)
+        self._workers = (self.renderer, *queues)
         self._pages = (self.map_panel, self.reconstruct, self.evaluation.panel)  # in the order of the views
         self._lay_out()
         self._connect()
         self._settings.restore(self, self._splitters, self.actions_.panels())
         self._choose_theme(self._settings.theme)
         self._show_run_state("idle")
+        self.map_panel.map.setFocus()  # not the first control: there an arrow key would open another model
 
     # The switchboard
 
@@ -94,17 +141,24 @@ class MainWindow(QMainWindow):
         actions = self.actions_
         actions.open_model.triggered.connect(self._ask_for_model)
         actions.save_model.triggered.connect(self._ask_where_to_save)
+        actions.open_session.triggered.connect(self._ask_for_session)
+        actions.save_session.triggered.connect(self._ask_where_to_save_session)
         actions.export.triggered.connect(self._show_export)
         actions.quit.triggered.connect(self.close)
+        actions.undo.triggered.connect(self._undo)
+        actions.redo.triggered.connect(self._redo)
         actions.explore.triggered.connect(lambda: self._choose_view(EXPLORE))
         actions.reconstruct.triggered.connect(lambda: self._choose_view(RECONSTRUCT))
         actions.evaluate.triggered.connect(lambda: self._choose_view(EVALUATE))
         actions.fit.triggered.connect(self.map_panel.map.fit)
+        actions.back.triggered.connect(self.map_panel.map.back)
+        actions.forward.triggered.connect(self.map_panel.map.forward)
         actions.theme.triggered.connect(self._toggle_theme)
         actions.system_theme.triggered.connect(self._follow_system)
         actions.setup_panel.toggled.connect(self.setup.setVisible)
-        actions.decoder_panel.toggled.connect(self.decoder.setVisible)
+        actions.decoder_panel.toggled.connect(self._column.setVisible)
         actions.training_panel.toggled.connect(self.training_panel.setVisible)
+        actions.timings.toggled.connect(self._show_timings)
         actions.train.triggered.connect(self._train)
         actions.pause.triggered.connect(self.training.pause_or_resume)
         actions.stop.triggered.connect(self.training.stop)
@@ -112,6 +166,17 @@ class MainWindow(QMainWindow):
         actions.random.triggered.connect(self.session.random_point)
         actions.reset.triggered.connect(self.session.reset_point)
         actions.copy.triggered.connect(self.decoder.copy_point)
+        actions.paste.triggered.connect(self.marks.paste_point)
+        actions.pin.triggered.connect(self.marks.pin_point)
+        actions.start_path.triggered.connect(self.marks.start_path)
+        actions.add_to_path.triggered.connect(self.marks.add_to_path)
+        actions.play.triggered.connect(self.marks_panel.path.play_or_pause)
+        actions.draw.triggered.connect(self.encode.draw)
+        actions.open_image.triggered.connect(self.encode.open_file)
+        actions.paste_image.triggered.connect(self._paste)
+        actions.test_image.triggered.connect(self.encode.random_test)
+        actions.go_to_mean.triggered.connect(self.encode.go)
+        actions.improve.triggered.connect(self.encode.improve)
         actions.help.triggered.connect(self._show_help)
         actions.about.triggered.connect(self._show_about)
 
@@ -122,6 +187,8 @@ class MainWindow(QMainWindow):
         self.bar.stop_requested.connect(self.training.stop)
         self.bar.pace.pace_changed.connect(self._choose_pace)
         self.bar.pace.step_requested.connect(self.training.step_once)
+        self.bar.undo_requested.connect(self._undo)
+        self.bar.redo_requested.connect(self._redo)
         self.bar.view_chosen.connect(self._choose_view)
         self.bar.export_requested.connect(self._show_export)
 
@@ -129,21 +196,40 @@ class MainWindow(QMainWindow):
         self.setup.objective.beta_changed.connect(self.training.turn_beta)
         self.setup.objective.rate_changed.connect(self.training.turn_rate)
 
-        self.map_panel.map.point_moved.connect(self.session.move_on_map)
+        self.map_panel.map.point_moved.connect(self._move_on_map)
         self.map_panel.map.view_changed.connect(self._show_visible)
         self.map_panel.map.view_changed.connect(self.export.set_view)
+        self.map_panel.map.views_changed.connect(self._show_can_go_back)
         self.map_panel.axes_changed.connect(self.session.choose_axes)
-        self.decoder.point_changed.connect(self.session.move_point)
+        self.map_panel.layers_changed.connect(self.session.choose_layers)
+        self.decoder.point_changed.connect(lambda point: self.session.move_point(point, self.decoder.gesture()))
         self.decoder.random_requested.connect(self.session.random_point)
         self.decoder.reset_requested.connect(self.session.reset_point)
         self.decoder.mean_requested.connect(self.session.show_mean)
         self.decoder.sample_requested.connect(self.session.show_sample)
         self.reconstruct.request_changed.connect(self._show_visible)
 
+        self._connect_marks()
+        self.encode.image_changed.connect(self.session.set_probe)
+        self.encode.point_chosen.connect(self._go_to)
+        self.encode.footprint_changed.connect(self.map_panel.map.set_footprint)
+        self.encode.panel.unfolded.connect(lambda: QTimer.singleShot(0, self._reveal_encode))
+        self.encode.refused.connect(self.notice.show_notice)
+        self.encode.failed.connect(self.report)
+
         self.session.scene_changed.connect(self.renderer.submit)
+        self.session.scene_changed.connect(self.encode.follow)
         self.session.model_changed.connect(self._show_model)
         self.session.point_changed.connect(self._show_point)
+        self.session.layers_changed.connect(self.map_panel.set_layers)
+        self.session.draw_changed.connect(self.decoder.set_sampled)
+        self.session.history_changed.connect(self._show_history)
         self.session.failed.connect(self.report)
+        self.sessions.model_wanted.connect(self._open_for_session)
+        self.sessions.restored.connect(self._restore)
+        self.sessions.said.connect(self._say)
+        self.sessions.saved.connect(self._saved)
+        self.sessions.failed.connect(self.report)
         self.session.encodings_placed.connect(self.map_panel.map.set_encodings)
         self.training.said.connect(self._run_said)
         self.training.state_changed.connect(self._show_run_state)
@@ -151,22 +237,57 @@ class MainWindow(QMainWindow):
         self.evaluation.failed.connect(self.report)
         self.renderer.frame.connect(self._show_frame)
         self.renderer.failed.connect(self.report)
+        self.timings.refreshed.connect(self.map_panel.timings.show_figures)
         QApplication.styleHints().colorSchemeChanged.connect(self._system_theme_changed)
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        # The first paint comes first: torch is imported by the workers, after it.
-        QTimer.singleShot(0, self._begin)
+    def _connect_marks(self) -> None:
+        marks, path, pins = self.marks, self.marks_panel.path, self.marks_panel.pins
+        self.map_panel.map.mark_moved.connect(self._move_mark)
+        self.map_panel.map.mark_opened.connect(marks.go_to)
+        self.map_panel.map.mark_removed.connect(marks.remove)
+        self.map_panel.map.mark_selected.connect(lambda mark: pins.select(pin_number(mark)))
+        self.map_panel.map.menu_requested.connect(marks.show_menu)
+        path.point_chosen.connect(lambda point: self.session.move_point(point, path.gesture()))
+        path.path_changed.connect(marks.change_path)
+        path.start_requested.connect(marks.start_path)
+        path.add_requested.connect(marks.add_to_path)
+        path.remove_requested.connect(marks.remove_path)
+        pins.pin_requested.connect(marks.pin_point)
+        pins.go_requested.connect(marks.go_to_pin)
+        pins.renamed.connect(marks.rename_pin)
+        pins.coloured.connect(marks.colour_pin)
+        pins.remove_requested.connect(marks.remove_pins)
+        pins.pasted.connect(marks.paste_pins)
+        pins.path_requested.connect(marks.path_through_pins)
+        pins.selected.connect(lambda number: self.map_panel.map.select_mark(pin_mark(number)))
+        marks.placed.connect(self.map_panel.map.set_marks)
+        marks.pictures.connect(pins.set_images)
+        marks.film.connect(path.set_images)
+        marks.refused.connect(self.notice.show_notice)
+        self.session.marks_changed.connect(self.marks_panel.show_marks)
+        path.can_play_changed.connect(self.actions_.play.setEnabled)
+        self.session.point_changed.connect(lambda scene: path.set_point(scene.point))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._begun:
+            # The panels are painted first: the workers, which import torch, would take turns with them.
+            QTimer.singleShot(0, self._begin)
 
     def _begin(self) -> None:
-        model, self._first_model = self._first_model, None
-        if model is None or not self.isVisible():
+        if self._begun or not self.isVisible():
             return
+        self._begun = True
         for worker in self._workers:
             worker.start()
-        self._open(model)
-        self.jobs.submit(tasks.find_devices, self._show_devices, self.report)
-        self.jobs.submit(tasks.warm_up, self.report, self.report)
+        self.sessions.begin(self._file, DEFAULT_PRESET)
+
+    def _open_for_session(self, name_or_path: str) -> None:
+        self._open(name_or_path)
+        if not self._warm:
+            self._warm = True
+            self.jobs.submit(tasks.find_devices, self._show_devices, self.report)
+            self.jobs.submit(tasks.warm_up, self.report, self.report)
 
     def _show_devices(self, found: list[tuple[str, str]]) -> None:
         self.setup.set_devices([("auto", f"Automatic: {found[0][0].upper()}"), *found])
@@ -188,11 +309,12 @@ class MainWindow(QMainWindow):
         self.jobs.submit(
             lambda: tasks.open_model(name_or_path),
             lambda opened: self._show_opened(name_or_path, opened),
-            self._open_failed,
+            lambda failure: self._open_failed(name_or_path, failure),
         )
 
-    def _open_failed(self, failure: Failure) -> None:
-        self.report(failure)
+    def _open_failed(self, name_or_path: str, failure: Failure) -> None:
+        if not self.sessions.take_failure(name_or_path, failure):
+            self.report(failure)
         if self.training.going and self.training.run.opened:
             self._follow_run()
 
@@ -212,6 +334,7 @@ class MainWindow(QMainWindow):
         if not self.training.going:
             self._show_card(opened)
             self.setup.offer(opened.model.config)
+        self.sessions.take(name, opened)
         config, lineage = opened.model.config, self._lineage
         self.jobs.submit(
             lambda: tasks.load_test_images(config, tuple(opened.model.image_shape)),
@@ -246,6 +369,7 @@ class MainWindow(QMainWindow):
             self.map_panel.set_class_names(())
             self.reconstruct.clear()
             self._show_visible()
+        self.encode.look_at(opened.model, has_tests=self.session.has_images)
         self.setWindowTitle(f"{opened.name} — VAE Studio")
         self.bar.set_can_export(True)
 
@@ -255,6 +379,7 @@ class MainWindow(QMainWindow):
         names = images.present_names()
         self.map_panel.set_class_names(names)
         self.reconstruct.set_data(images.images, images.labels, names)
+        self.encode.set_tests(images)
         self.session.set_images(images)
 
     def _ask_where_to_save(self) -> None:
@@ -272,6 +397,34 @@ class MainWindow(QMainWindow):
     def _saved(self, written: tasks.Written) -> None:
         self.status.show_saved(f"saved {written.path.name}", str(written.path))
 
+    # Sessions
+
+    def _ask_for_session(self) -> None:
+        folder = self._settings.folder("session", paths.documents())
+        path, _ = QFileDialog.getOpenFileName(self, "Open session", str(folder), _SESSION_FILES)
+        if path:
+            self._settings.set_folder("session", Path(path).parent)
+            self.sessions.open(Path(path))
+
+    def _ask_where_to_save_session(self) -> None:
+        if self.session.opened is None:
+            return
+        folder = self._settings.folder("session", paths.documents())
+        proposed = folder / f"{file_stem(self.session.opened.name)}{SUFFIX}"
+        path, _ = QFileDialog.getSaveFileName(self, "Save session as", str(proposed), _SESSION_FILES)
+        if path:
+            self._settings.set_folder("session", Path(path).parent)
+            self.sessions.save(Path(path), self._saved_session())
+
+    def _saved_session(self) -> SavedSession:
+        region, page = self.map_panel.map.region(), _PAGES[self._centre.currentIndex()]
+        return tasks.session_of(self.session.opened, self.session.exploration, region, page)
+
+    def _restore(self, saved: SavedSession) -> None:
+        self.session.restore(saved.exploration)
+        self.map_panel.map.show_region(saved.region)
+        self._choose_view(_PAGES.index(saved.page))
+
     # What is seen
 
     def _choose_view(self, index: int) -> None:
@@ -285,24 +438,73 @@ class MainWindow(QMainWindow):
         view = self.map_panel.map.view() if index == EXPLORE else None
         self.session.show_map(view, self.reconstruct.request() if index == RECONSTRUCT else None)
 
+    def _paste(self) -> None:
+        """Numbers are a point; whatever else there is may be an image."""
+        content = QGuiApplication.clipboard().mimeData()
+        if content and content.hasText() and not (content.hasImage() or content.hasUrls()):
+            self.marks.paste_point()
+        else:
+            self.encode.take_mime(content)
+
+    def _move_mark(self, mark: Mark, position: tuple[float, float]) -> None:
+        self.marks.move(mark, position, self.map_panel.map.gesture.key())
+
+    def _move_on_map(self, position: tuple[float, float]) -> None:
+        began = time.perf_counter()
+        self.session.move_on_map(position, self.map_panel.map.gesture.key())
+        if self.session.scene:
+            self.timings.take_move(self.session.scene.point, began)
+
+    def _undo(self) -> None:
+        self.session.undo()
+        self.map_panel.map.reveal_point()
+
+    def _redo(self) -> None:
+        self.session.redo()
+        self.map_panel.map.reveal_point()
+
+    def _show_history(self) -> None:
+        undoing, redoing = self.session.undoing, self.session.redoing
+        self.bar.set_history(undoing, redoing)
+        self.actions_.show_history(undoing, redoing)
+
+    def _show_can_go_back(self) -> None:
+        self.actions_.back.setEnabled(self.map_panel.map.can_go_back)
+        self.actions_.forward.setEnabled(self.map_panel.map.can_go_forward)
+
+    def _reveal_encode(self) -> None:
+        """All of the panel, once it has been laid out with the image's figures."""
+        self._column.widget().layout().activate()
+        self._column.ensureWidgetVisible(self.encode.panel, 0, 0)
+
+    def _go_to(self, point: tuple[float, ...]) -> None:
+        self.session.move_point(point)
+        self.map_panel.map.reveal_point()
+
     def _show_point(self, scene: Scene) -> None:
         point, (across, up) = scene.point, scene.axes
         self.map_panel.set_axes(scene.axes)
         self.map_panel.map.set_point(point[across], point[up] if up != across else 0.0)
         self.decoder.set_point(point)
 
-    def _show_frame(self, frame: PointFrame | MapFrame | EncodingsFrame | PicturesFrame) -> None:
+    def _show_frame(self, frame: Frame) -> None:
         scene = self.session.scene
         if frame.version.lineage != scene.version.lineage:
             return
         match frame:
             case PointFrame():
+                self.timings.take_point(frame)
                 self.decoder.set_image(frame.image, sampled=frame.draw is not None)
             case MapFrame():
                 if frame.axes == scene.axes:
                     self.map_panel.map.set_map(frame)
                 if frame.complete and frame.seconds > _CACHED_SECONDS:
                     self.status.show_map_time(frame.seconds)
+                    self.timings.take_map(frame.seconds)
+            case ProbeFrame():
+                self.encode.take_frame(frame)
+            case SpotsFrame():
+                self.marks.take(frame)
             case EncodingsFrame():
                 self.session.take_encodings(frame)
             case PicturesFrame():
@@ -356,6 +558,8 @@ class MainWindow(QMainWindow):
                 if event.batch_size < run.config.batch_size:
                     images = f"{event.batch_size} images, all there are,"
                     self.notice.show_notice(f"Each step takes {images} though the batch was to be larger.")
+            case events.Remark():
+                (self.status.show_text if event.passing else self.notice.show_notice)(event.message)
             case events.Progress():
                 self._show_progress(event)
             case events.Evaluated():
@@ -373,6 +577,7 @@ class MainWindow(QMainWindow):
     def _show_progress(self, progress: events.Progress) -> None:
         self.training_panel.append(progress)
         self.status.show_progress(progress)
+        self.timings.take_speed(progress.steps_per_second)
         self._show_progress_numbers(progress)
 
     def _show_progress_numbers(self, progress: events.Progress) -> None:
@@ -445,6 +650,7 @@ class MainWindow(QMainWindow):
         self.actions_.stop.setEnabled(state in ("running", "paused"))
         self._show_can_step()
         self.status.set_paused(state == "paused")
+        self.timings.set_training(state == "running")
         if state == "idle" and self.training.run:
             self._show_idle(self.training.run)
 
@@ -477,8 +683,15 @@ class MainWindow(QMainWindow):
     def report(self, failure: Failure) -> None:
         """Say in the window what went wrong; the details of what we did not expect can be copied."""
         self.notice.show_notice(failure.words, "" if failure.expected else failure.details)
+        self._show_at_rest()
+
+    def _show_at_rest(self) -> None:
         if not self.training.going:
             self.status.end_run("Ready" if self.session.opened is None else f"Exploring {self.session.opened.name}")
+
+    def _say(self, sentence: str) -> None:
+        self.notice.show_notice(sentence)
+        self._show_at_rest()
 
     def _show_export(self) -> None:
         if self.session.opened:
@@ -499,8 +712,12 @@ class MainWindow(QMainWindow):
         self._theme = themes.resolve(choice)
         themes.apply(QApplication.instance(), self._theme)
         self.actions_.system_theme.setChecked(choice == "system")
-        for panel in (self.bar, self.decoder, self.training_panel, *self._pages):
+        for panel in (self.bar, self.decoder, self.marks_panel, self.encode, self.training_panel, *self._pages):
             panel.set_theme(self._theme)
+
+    def _show_timings(self, wanted: bool) -> None:
+        self.timings.measure("overlay", wanted)
+        self.map_panel.timings.setVisible(wanted)
 
     def _show_help(self) -> None:
         if self._help_dialog is None:
@@ -518,13 +735,39 @@ class MainWindow(QMainWindow):
         )
         box.open()
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """What has the focus had no use for this key."""
+        if event.matches(QKeySequence.StandardKey.Paste):
+            self._paste()
+        else:
+            super().keyPressEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls() or event.mimeData().hasImage():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """A model or a session is opened, anything else taken for a picture."""
+        event.acceptProposedAction()
+        files = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if files and files[0].endswith(".safetensors"):
+            self._open(files[0])
+        elif files and is_session(Path(files[0])):
+            self.sessions.open(Path(files[0]))
+        else:
+            self.encode.take_mime(event.mimeData())
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """A training under way is stopped between two steps, and its model kept."""
         self.training.close()
+        self.encode.close()
         for worker in self._workers:
             worker.stop()
         for worker in self._workers:
             worker.wait()
+        self.timings.stop()
+        if self.session.opened:
+            self.sessions.keep(self._saved_session())
         self._settings.keep(self, self._splitters, self.actions_.panels())
         super().closeEvent(event)
 
@@ -533,7 +776,8 @@ class MainWindow(QMainWindow):
         for page in self._pages:
             self._centre.addWidget(page)
         middle = splitter(Qt.Orientation.Vertical, [(self._centre, 3), (self.training_panel, 1)], [540, 230])
-        across = splitter(Qt.Orientation.Horizontal, [(self.setup, 0), (middle, 1), (self.decoder, 0)], [264, 856, 288])
+        self._column = SideColumn([self.decoder, self.marks_panel, self.encode.panel])
+        across = splitter(Qt.Orientation.Horizontal, [(self.setup, 0), (middle, 1), (self._column, 0)], [264, 856, 288])
         self._splitters = {"middle": middle, "across": across}
         body = QWidget()
         layout = QVBoxLayout(body)

@@ -19,22 +19,27 @@ from PySide6.QtWidgets import (
 )
 
 from vae_studio.core.config import LaplacePriorConfig, MixtureConfig, RunConfig
+from vae_studio.core.exploration import Layers
 from vae_studio.core.scene import View
 from vae_studio.ui.controls import chip, label, subscript
 from vae_studio.ui.latent_map import LatentMap
+from vae_studio.ui.map_layers import BOTTOM_MARGIN, LEFT_MARGIN
 from vae_studio.ui.theme import DARK, Theme
+from vae_studio.ui.timings_overlay import TimingsOverlay
 
 W = TypeVar("W", bound=QWidget)
 
 
 class MapPanel(QFrame):
-    """The header over the map, and the map itself as `.map`.
+    """The header over the map, and the map itself as `.map`; in a corner of it, hidden at first, `.timings`.
 
     `axes_changed((i, j))` when the user chooses which latent dimensions, counted from 0, lie across and up; they are
-    always two different ones, but for a model with a single dimension, where both are 0.
+    always two different ones, but for a model with a single dimension, where both are 0. `layers_changed(Layers)` when
+    the user shows or hides a layer or a class.
     """
 
     axes_changed = Signal(object)
+    layers_changed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,12 +72,17 @@ class MapPanel(QFrame):
         layout.setSpacing(8)
         layout.addWidget(self._header)
         layout.addWidget(self.map, 1)
+        self.timings = TimingsOverlay()
+        self.timings.hide()
+        over = QVBoxLayout(self.map)
+        over.setContentsMargins(LEFT_MARGIN + 8, 8, 8, BOTTOM_MARGIN + 8)
+        over.addWidget(self.timings, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight)
 
         self._axis_x.activated.connect(self._x_chosen)
         self._axis_y.activated.connect(self._y_chosen)
         for button in (self._tiles, self._encodings, self._prior):
-            button.toggled.connect(self._layers_chosen)
-        self._legend.hidden_changed.connect(self.map.set_hidden_classes)
+            button.clicked.connect(self._layers_chosen)
+        self._legend.hidden_changed.connect(self._layers_chosen)
         self._fit.clicked.connect(self.map.fit)
         self.map.view_changed.connect(self._show_zoom)
         self.set_dims(2)
@@ -111,16 +121,28 @@ class MapPanel(QFrame):
         self._axis_y.setCurrentIndex(axes[1])
         self.map.set_axis_names(subscript(axes[0]), subscript(axes[1]) if axes[0] != axes[1] else None)
 
-    def set_class_names(self, names: tuple[str, ...]) -> None:
-        """Name the classes in the legend, all shown; none for data without labels, "" for a class without images.
+    def set_layers(self, layers: Layers) -> None:
+        """Show these layers, and all classes but the hidden ones, without announcing it."""
+        self._tiles.setChecked(layers.tiles)
+        self._encodings.setChecked(layers.encodings)
+        self._prior.setChecked(layers.prior)
+        self._legend.set_hidden(layers.hidden_classes)
+        self._legend.setEnabled(layers.encodings)
+        self.map.set_layers(layers.tiles, layers.encodings, layers.prior)
+        self.map.set_hidden_classes(layers.hidden_classes)
 
-        Names that are there already change nothing, so that hidden classes stay hidden.
-        """
+    def set_class_names(self, names: tuple[str, ...]) -> None:
+        """Name the classes in the legend; none for data without labels, "" for a class without images."""
         self._legend.set_names(names)
         self._header.arrange()
+        before: QWidget = self._prior  # classes come late, but stand before what follows them
+        for item in self._legend.findChildren(ClassChip):
+            self.setTabOrder(before, item)
+            before = item
 
     def set_theme(self, theme: Theme) -> None:
         self.map.set_theme(theme)
+        self.timings.set_theme(theme)
         self._legend.set_theme(theme)
 
     def _row(self) -> QHBoxLayout:
@@ -154,8 +176,11 @@ class MapPanel(QFrame):
             self.axes_changed.emit(axes)
 
     def _layers_chosen(self) -> None:
-        self.map.set_layers(self._tiles.isChecked(), self._encodings.isChecked(), self._prior.isChecked())
-        self._legend.setEnabled(self._encodings.isChecked())
+        layers = Layers(
+            self._tiles.isChecked(), self._encodings.isChecked(), self._prior.isChecked(), self._legend.hidden
+        )
+        self.set_layers(layers)
+        self.layers_changed.emit(layers)
 
     def _show_zoom(self, view: View) -> None:
         zoom = self.map.zoom_factor()
@@ -177,7 +202,7 @@ class ClassLegend(QWidget):
         self._theme = DARK
         self._names: tuple[str, ...] = ()
         self._chips: list[ClassChip] = []
-        self._hidden: frozenset[int] = frozenset()
+        self.hidden: frozenset[int] = frozenset()
         self._hidden_before: frozenset[int] = frozenset()
         self._layout = QHBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -198,8 +223,13 @@ class ClassLegend(QWidget):
             new.toggle_asked.connect(self._toggle)
             new.only_asked.connect(self._only)
         self.set_theme(self._theme)
-        self._hidden_before = frozenset()
-        self._set_hidden(frozenset())
+        self.set_hidden(self.hidden)
+
+    def set_hidden(self, hidden: frozenset[int]) -> None:
+        """Show all classes but these, without announcing it."""
+        self.hidden = hidden
+        for index, item in enumerate(self._chips):
+            item.setChecked(index not in hidden)
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
@@ -207,22 +237,18 @@ class ClassLegend(QWidget):
             item.set_theme(theme)
 
     def _toggle(self, index: int) -> None:
-        self._hidden_before = self._hidden
-        self._set_hidden(self._hidden ^ {index})
+        self._hidden_before = self.hidden
+        self._choose(self.hidden ^ {index})
 
     def _only(self, index: int, second_click: bool) -> None:
         # The first click of a double-click has toggled already: what counts is what was shown before it.
-        before = self._hidden_before if second_click else self._hidden
+        before = self._hidden_before if second_click else self.hidden
         others = frozenset(range(len(self._chips))) - {index}
-        self._set_hidden(frozenset() if before == others else others)
+        self._choose(frozenset() if before == others else others)
 
-    def _set_hidden(self, hidden: frozenset[int]) -> None:
-        changed = hidden != self._hidden
-        self._hidden = hidden
-        for index, item in enumerate(self._chips):
-            item.setChecked(index not in hidden)
-        if changed:
-            self.hidden_changed.emit(hidden)
+    def _choose(self, hidden: frozenset[int]) -> None:
+        self.set_hidden(hidden)
+        self.hidden_changed.emit(hidden)
 
 
 class ClassChip(QAbstractButton):

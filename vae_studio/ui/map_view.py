@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from vae_studio.core.latent import Region
 from vae_studio.core.scene import View
 
 # What a fitted view shows at least, from the centre outwards: 3σ of the prior across, 2σ up and down.
@@ -62,6 +63,16 @@ class MapView:
     def resized(self, x: int, y: int, width: int, height: int) -> MapView:
         """The same centre and scale on another canvas."""
         return replace(self, x=x, y=y, width=width, height=height)
+
+    def showing(self, region: Region) -> MapView:
+        """The view in which just all of this rectangle is visible, within the limits."""
+        wanted = max((region.right - region.left) / self.width, (region.top - region.bottom) / self.height)
+        return replace(
+            self,
+            scale=_clamp(wanted, MIN_SPAN / self.width, MAX_SPAN / self.width),
+            u=_clamp((region.left + region.right) / 2, -MAX_CENTRE, MAX_CENTRE),
+            v=_clamp((region.bottom + region.top) / 2, -MAX_CENTRE, MAX_CENTRE),
+        )
 
     def zoomed(self, factor: float, x: float, y: float) -> MapView:
         """Magnified by `factor`, within the limits, while the latent point at this pixel stays there."""

@@ -13,8 +13,8 @@ from vae_studio.ui.theme import Theme, icon_named
 
 class RunBar(QWidget):
     """Signals: model_chosen(str), a shipped model's name or "run" for the current run; open_requested();
-    train_requested(), pause_requested(), stop_requested(), export_requested(); view_chosen(int), 0 Explore,
-    1 Reconstruct, 2 Evaluate. `pace` is the PaceControl."""
+    train_requested(), pause_requested(), stop_requested(), undo_requested(), redo_requested(), export_requested();
+    view_chosen(int), 0 Explore, 1 Reconstruct, 2 Evaluate. `pace` is the PaceControl."""
 
     model_chosen = Signal(str)
     open_requested = Signal()
@@ -23,6 +23,8 @@ class RunBar(QWidget):
     stop_requested = Signal()
     export_requested = Signal()
     view_chosen = Signal(int)
+    undo_requested = Signal()
+    redo_requested = Signal()
 
     RUN = "run"
     _OPEN = "open"
@@ -33,7 +35,7 @@ class RunBar(QWidget):
         self._shown = ""
         self._models = _ModelCombo()
         self._models.setObjectName("model_combo")
-        self._models.setMinimumWidth(176)
+        self._models.setMinimumWidth(104)
         self._models.setAccessibleName("Model shown")
         self._models.setToolTip("The model that the map and the decoder show")
         for name, title in models:
@@ -48,6 +50,13 @@ class RunBar(QWidget):
         self._pause = _button("pause_button", "Pause", "Hold the training where it is (F6)", primary=True)
         self._stop = _button("stop_button", "Stop", "End the training and keep its model (F7)")
         self._export = _button("export_button", "Export…", "Save an image grid of the current plane (Ctrl+E)")
+        self._undo = _button("undo_button", "Undo", "")
+        self._redo = _button("redo_button", "Redo", "")
+        for button in (self._undo, self._redo):
+            button.setText("")
+            button.setIconSize(QSize(16, 16))
+            button.setProperty("kind", "chip")
+            button.setFixedWidth(30)
         self.pace = PaceControl()
         self._views = QButtonGroup(self)
         for index, (text, tip) in enumerate(
@@ -65,12 +74,17 @@ class RunBar(QWidget):
         self._train.clicked.connect(self.train_requested)
         self._pause.clicked.connect(self.pause_requested)
         self._stop.clicked.connect(self.stop_requested)
+        self._undo.clicked.connect(self.undo_requested)
+        self._redo.clicked.connect(self.redo_requested)
         self._export.clicked.connect(self.export_requested)
         self._views.idClicked.connect(self.view_chosen)
         self.set_state("idle")
+        self.set_history("", "")
 
     def set_theme(self, theme: Theme) -> None:
         self._stop.setIcon(icon_named(f"stop-{theme.name}"))
+        self._undo.setIcon(icon_named(f"undo-{theme.name}"))
+        self._redo.setIcon(icon_named(f"redo-{theme.name}"))
 
     def set_state(self, state: str) -> None:
         """One of idle, running, paused and ending."""
@@ -88,6 +102,13 @@ class RunBar(QWidget):
 
     def set_can_export(self, possible: bool) -> None:
         self._export.setEnabled(possible)
+
+    def set_history(self, undoing: str, redoing: str) -> None:
+        """What can be undone and redone, in words; empty for nothing."""
+        for button, what, keys in ((self._undo, undoing, "Ctrl+Z"), (self._redo, redoing, "Ctrl+Shift+Z")):
+            button.setEnabled(bool(what))
+            words = button.accessibleName()
+            button.setToolTip(f"{words}: {what} ({keys})" if what else f"Nothing to {words.lower()} ({keys})")
 
     def set_run(self, title: str) -> None:
         """Name the run on top of the list of models."""
@@ -122,6 +143,9 @@ class RunBar(QWidget):
         for button in self._views.buttons():
             layout.addWidget(button)
         layout.addStretch(1)
+        layout.addWidget(self._undo)
+        layout.addSpacing(-4)
+        layout.addWidget(self._redo)
         layout.addWidget(self._export)
 
 

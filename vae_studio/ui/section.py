@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QFocusEvent, QFont, QFontMetrics, QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QAbstractButton, QFrame, QLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QLayout, QVBoxLayout, QWidget
+
+from vae_studio.ui.controls import ScrollingArea
 
 
 class Section(QWidget):
@@ -32,7 +34,7 @@ class Section(QWidget):
         self.heading.set_words(words)
 
 
-class FormArea(QScrollArea):
+class FormArea(ScrollingArea):
     """Rows and sections that scroll up and down; as high as they are where there is room, and no higher."""
 
     _LEAST = 120
@@ -51,9 +53,6 @@ class FormArea(QScrollArea):
             section.heading.toggled.connect(self._toggled)
         layout.addStretch(1)
         self.setWidget(content)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         policy = self.sizePolicy()
         policy.setVerticalPolicy(policy.Policy.Maximum)
         self.setSizePolicy(policy)
@@ -104,7 +103,7 @@ class _Heading(QAbstractButton):
     def set_words(self, words: str) -> None:
         self._words = words
         self.setAccessibleName(f"{self.text()}: {words}" if words else self.text())
-        self.setToolTip(f"Show or hide these settings.\n{self.text()}: {words or 'as usual'}")
+        self.setToolTip(f"Show or hide this part.\n{self.text()}: {words or 'as usual'}")
         self.update()
 
     def sizeHint(self) -> QSize:

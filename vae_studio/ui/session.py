@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from vae_studio import tasks
+from vae_studio.core.exploration import Exploration, Layers, difference
 from vae_studio.core.latent import project
+from vae_studio.core.marks import spots_of
+from vae_studio.core.probing import fits
 from vae_studio.core.scene import EncodingsFrame, Pictures, Scene, TestImages, Version, View
+from vae_studio.ui.history import History
 from vae_studio.ui.workers import Failure, Job, Jobs
 
 ENCODED_IMAGES = 1000
@@ -28,8 +32,12 @@ def most_informative(kl_per_dim: Sequence[float]) -> tuple[int, int]:
 class Session(QObject):
     """Holds the scene; every change of it goes through here, and each asks for new frames. `jobs` draws from priors.
 
+    What can be undone is the `exploration`, which `change` alone replaces.
+
     Signals: `scene_changed(Scene)` wants frames; `model_changed(OpenedModel)` when another model (not just newer
     weights of the same) is looked at, before its first scene; `point_changed(Scene)`, the point or the axes moved;
+    `marks_changed(Exploration)`, pins or the path did; `layers_changed(Layers)`; `draw_changed(bool)`, whether a draw
+    from p(x|z) is shown; `history_changed()`, there is something else to undo or redo;
     `encodings_placed(points (n, 2), labels (n,), strength (n,) or None)`, all None when there are none;
     `failed(Failure)`.
     """
@@ -37,6 +45,10 @@ class Session(QObject):
     scene_changed = Signal(object)
     model_changed = Signal(object)
     point_changed = Signal(object)
+    marks_changed = Signal(object)
+    layers_changed = Signal(object)
+    draw_changed = Signal(bool)
+    history_changed = Signal()
     encodings_placed = Signal(object, object, object)
     failed = Signal(object)
 
@@ -50,7 +62,9 @@ class Session(QObject):
         self._means: np.ndarray | None = None
         self._view: View | None = None
         self._pictures: Pictures | None = None
-        self._draw: int | None = None  # the seed of the draw from p(x|z) that is shown in place of the mean
+        self._spots: np.ndarray | None = None  # of pins and path
+        self._probe: np.ndarray | None = None
+        self._history: History[Exploration] | None = None
         self._chance = random.Random()
 
     @property
@@ -58,8 +72,25 @@ class Session(QObject):
         """Whether there are test images that this model can encode."""
         return self._images is not None
 
+    @property
+    def exploration(self) -> Exploration | None:
+        """What can be undone, as it is; None while there is no model."""
+        return self._history.present if self._history else None
+
+    @property
+    def undoing(self) -> str:
+        """What `undo` would undo, in words; empty when there is nothing."""
+        history = self._history
+        return difference(history.past[-1], history.present) if history and history.past else ""
+
+    @property
+    def redoing(self) -> str:
+        """What `redo` would do again, in words; empty when there is nothing."""
+        history = self._history
+        return difference(history.present, history.future[-1]) if history and history.future else ""
+
     def look_at(self, opened: tasks.OpenedModel, version: Version) -> None:
-        """Explore this model. The point and the axes stay where they are if they fit it."""
+        """Explore this model. What was explored stays, with its history, if it fits."""
         before, model = self.scene, opened.model
         self.opened = opened
         if before is not None and before.version.lineage == version.lineage:
@@ -68,18 +99,90 @@ class Session(QObject):
             return
         self._forget_draw()
         dims = model.latent_dims
-        fits = before is not None and before.model.latent_dims == dims
-        axes = before.axes if fits else most_informative(opened.card.get("kl_per_dim") or [0.0] * dims)
-        self.scene = Scene(model, version, before.point if fits else (0.0,) * dims, axes)
+        if self._history is None or len(self._history.present.point) != dims:
+            axes = most_informative(opened.card.get("kl_per_dim") or [0.0] * dims)
+            layers = self._history.present.layers if self._history else Layers()
+            self._history = History(Exploration((0.0,) * dims, axes, layers=layers))
+        if not model.is_vae:
+            self._history.rewrite(lambda one: replace(one, draw=None))
         self._means = None
         if self._images and self._images.image_shape != tuple(model.image_shape):
             self._images = None
-        if not model.is_vae:
-            self._draw = None
+            self._show_all_classes()
+        if self._probe is not None and not fits(self._probe, model.image_shape):
+            self._probe = None
+        now = self._history.present
+        self.scene = Scene(model, version, now.point, now.axes)
         self.model_changed.emit(opened)
         self.encodings_placed.emit(None, None, None)
-        self.point_changed.emit(self.scene)
-        self._ask()
+        self._announce(None, now)
+
+    def change(self, new: Exploration, *, merge: Hashable = None) -> None:
+        """Explore this instead: the only way in which what can be undone changes.
+
+        Changes one after the other with the same `merge` (a drag, say) are undone together. Raises ValueError for a
+        point that is not one of this model.
+        """
+        history = self._history
+        if history is None:
+            return
+        if len(new.point) != len(history.present.point):
+            raise ValueError(f"a point of {len(new.point)} coordinates for {len(history.present.point)}")
+        before, could = history.present, (self.undoing, self.redoing)
+        if new.point != before.point:
+            self._forget_draw()
+        history.record(new, merge)
+        self._announce(before, new)
+        if (self.undoing, self.redoing) != could:
+            self.history_changed.emit()
+
+    def restore(self, exploration: Exploration) -> None:
+        """Go on from here, with nothing to undo. Raises ValueError where it is not one of this model."""
+        if self.scene is None or len(exploration.point) != self.scene.model.latent_dims:
+            raise ValueError("what was explored belongs to a model with other latent dimensions")
+        self._forget_draw()
+        if not self.scene.model.is_vae:
+            exploration = replace(exploration, draw=None)
+        self._history = History(exploration)
+        self._announce(None, exploration)
+
+    def undo(self) -> None:
+        before = self.exploration
+        if self._history and self._history.undo():
+            self._forget_draw()
+            self._announce(before, self._history.present)
+            self.history_changed.emit()
+
+    def redo(self) -> None:
+        before = self.exploration
+        if self._history and self._history.redo():
+            self._forget_draw()
+            self._announce(before, self._history.present)
+            self.history_changed.emit()
+
+    def _announce(self, before: Exploration | None, now: Exploration) -> None:
+        """Tell what is not as it was; all of it where there was nothing before."""
+        new_axes = before is None or now.axes != before.axes
+        moved = new_axes or now.point != before.point
+        drawn = before is None or now.draw != before.draw
+        if moved or drawn:
+            self.scene = replace(self.scene, point=now.point, axes=now.axes, draw=now.draw)
+        if moved:
+            self.point_changed.emit(self.scene)
+        if before is None or (now.draw is None) != (before.draw is None):
+            self.draw_changed.emit(now.draw is not None)
+        marked = before is None or now.pins != before.pins or now.path != before.path
+        if marked:
+            self._spots = spots_of(now)
+            self.marks_changed.emit(now)
+        if before is None or now.layers != before.layers:
+            self.layers_changed.emit(now.layers)
+        if moved or drawn or marked:
+            self._ask()
+        if new_axes or (moved and len(now.point) > 2):
+            self._place_encodings()
+        if before is None:
+            self.history_changed.emit()
 
     def name_model(self, opened: tasks.OpenedModel) -> None:
         """The same model, of which more is known now: its file, its card."""
@@ -88,7 +191,14 @@ class Session(QObject):
     def set_images(self, images: TestImages) -> None:
         """The test images whose encodings are shown: the first 1000 of them."""
         self._means = None  # of other images: their labels must not be put to these
+        if self._images and images.class_names != self._images.class_names:
+            self._show_all_classes()
         self._images = replace(images, images=images.images[:ENCODED_IMAGES], labels=images.labels[:ENCODED_IMAGES])
+        self._ask()
+
+    def set_probe(self, image: np.ndarray | None) -> None:
+        """An image of the model's shape to be encoded, now and whenever the weights change; None for none."""
+        self._probe = image
         self._ask()
 
     def show_map(self, view: View | None, pictures: Pictures | None) -> None:
@@ -96,30 +206,26 @@ class Session(QObject):
         self._view, self._pictures = view, pictures
         self._ask()
 
-    def move_on_map(self, position: tuple[float, float]) -> None:
+    def move_on_map(self, position: tuple[float, float], merge: Hashable = None) -> None:
         """Put the point at (u, v) of the plane; its other coordinates stay."""
         if self.scene:
             point, (across, up) = list(self.scene.point), self.scene.axes
             point[up] = position[1]
             point[across] = position[0]
-            self.move_point(tuple(point))
+            self.move_point(tuple(point), merge)
 
-    def move_point(self, point: tuple[float, ...]) -> None:
-        if self.scene is None:
-            return
-        self._forget_draw()
-        self.scene = replace(self.scene, point=tuple(point))
-        self.point_changed.emit(self.scene)
-        self._ask()
-        if len(point) > 2:
-            self._place_encodings()
+    def move_point(self, point: tuple[float, ...], merge: Hashable = None) -> None:
+        if self._history:
+            self._forget_draw()
+            self.change(replace(self._history.present, point=tuple(point)), merge=merge)
 
     def choose_axes(self, axes: tuple[int, int]) -> None:
-        if self.scene:
-            self.scene = replace(self.scene, axes=axes)
-            self.point_changed.emit(self.scene)
-            self._place_encodings()
-            self._ask()
+        if self._history:
+            self.change(replace(self._history.present, axes=axes))
+
+    def choose_layers(self, layers: Layers) -> None:
+        if self._history:
+            self.change(replace(self._history.present, layers=layers))
 
     def random_point(self) -> None:
         """A draw from the model's prior.
@@ -139,13 +245,13 @@ class Session(QObject):
 
     def show_mean(self) -> None:
         """The mean of p(x|z) at the point."""
-        self._draw = None
-        self._ask()
+        if self._history:
+            self.change(replace(self._history.present, draw=None))
 
     def show_sample(self) -> None:
         """A draw from p(x|z) at the point, another one each time; the noise stays the same while the point moves."""
-        self._draw = self._new_seed()
-        self._ask()
+        if self._history:
+            self.change(replace(self._history.present, draw=self._new_seed()))
 
     def _fail_to_draw(self, failure: Failure) -> None:
         self._drawing = None
@@ -164,6 +270,13 @@ class Session(QObject):
         if self.scene:
             self.move_point((0.0,) * len(self.scene.point))
 
+    def _show_all_classes(self) -> None:
+        """Classes of other data are hidden no longer, nor become so by undoing."""
+        if self._history:
+            self._history.rewrite(lambda one: replace(one, layers=replace(one.layers, hidden_classes=frozenset())))
+            self.layers_changed.emit(self._history.present.layers)
+            self.history_changed.emit()
+
     def take_encodings(self, frame: EncodingsFrame) -> None:
         if self._images and frame.images is self._images.images:
             self._means = frame.means
@@ -178,5 +291,6 @@ class Session(QObject):
         if self.scene is None:
             return
         encode = self._images.images if self._view and self._images else None
-        self.scene = replace(self.scene, view=self._view, encode=encode, pictures=self._pictures, draw=self._draw)
+        wanted = {"encode": encode, "pictures": self._pictures, "probe": self._probe, "spots": self._spots}
+        self.scene = replace(self.scene, view=self._view, **wanted)
         self.scene_changed.emit(self.scene)

@@ -64,7 +64,9 @@ class Settings:
                 splitter.restoreState(state)
 
         for name, action in panels.items():
-            action.setChecked(self._store.value(f"panels/{name}", "true") != "false")
+            kept = self._store.value(f"panels/{name}")
+            if kept in ("true", "false"):
+                action.setChecked(kept == "true")
 
     def keep(self, window: QMainWindow, splitters: dict[str, QSplitter], panels: dict[str, QAction]) -> None:
         self._store.setValue("geometry", window.saveGeometry())

@@ -45,6 +45,8 @@ class Theme:
     test: str
     reconstruction: str
     kl: str
+    path: str
+    on_path: str
     classes: tuple[str, ...]
 
 
@@ -71,6 +73,8 @@ DARK = Theme(
     test="#ffb454",
     reconstruction="#3fb59f",
     kl="#d0667a",
+    path="#ffb454",
+    on_path="#14161b",
     classes=(
         "#8f86f0",
         "#88ccee",
@@ -106,6 +110,8 @@ LIGHT = Theme(
     test="#b45309",
     reconstruction="#2f9e8a",
     kl="#cc5f72",
+    path="#b45309",
+    on_path="#ffffff",
     classes=(
         "#332288",
         "#56b4e0",
@@ -198,6 +204,8 @@ QPushButton[kind="primary"] { background: $fill; color: $on_accent; border-color
 QPushButton[kind="primary"]:disabled { background: $field; color: $faint; border-color: $border; }
 QPushButton[kind="chip"] { padding: 2px 8px; }
 QPushButton[kind="chip"]:checked { background: $fill; color: $on_accent; border-color: $fill; }
+QPushButton[kind="primary"]:focus, QPushButton[kind="chip"]:checked:focus { border-color: $text; }
+QPushButton[kind="chip"]:checked:disabled { background: $hover; color: $faint; border-color: $border; }
 QPushButton[kind="ghost"], QToolButton[kind="ghost"] { background: transparent; border-color: transparent; }
 QPushButton[kind="ghost"]:hover, QToolButton[kind="ghost"]:hover { background: $hover; }
 
