@@ -52,9 +52,10 @@ def test_a_drawn_one_and_zero_are_encoded_among_their_class(
     area = desktop.rect("latent_map")
     desktop.key("ctrl+d")
     # Out of the way of most of the map.
-    dialog = desktop.xdotool("search", "--onlyvisible", "--name", "Draw or open an image").split()[-1]
+    dialog = desktop.xdotool("search", "--sync", "--onlyvisible", "--name", "Draw or open an image").split()[-1]
+    desktop.rect("image_dialog")
     desktop.xdotool("windowmove", "--sync", dialog, "0", str(desktop.height - 480))
-    desktop.wait_for(lambda: program.rects()["image_dialog"][0] < 20, 20, "the dialog to move")
+    desktop.wait_for(lambda: program.rects().get("image_dialog", (1000,))[0] < 20, 20, "the dialog to move")
     one = [(0.52, 0.15 + 0.7 * t / 20) for t in range(21)]
     turns = [2 * math.pi * t / 40 for t in range(41)]
     zero = [(0.5 + 0.22 * math.sin(turn), 0.5 - 0.34 * math.cos(turn)) for turn in turns]
