@@ -257,13 +257,14 @@ def _use(window: MainWindow, request: dict[str, Any]) -> dict[str, Any]:
         "idle, dragging": watch(window, request["short"], Drag(window)),
     }
     found |= look_around(window, request["short"])
-    found["convolutional, dragging and zooming"] = drag_with_slow_decoder(window, request["short"])
     device = window.findChild(QWidget, "device_combo")
     device.setCurrentIndex(max(0, device.findData(request["device"])))
     window.findChild(QSpinBox, "epochs").setValue(_EPOCHS)
     QTest.mouseClick(window.findChild(QWidget, "train_button"), Qt.MouseButton.LeftButton)
     training = window.training
     wait_until(lambda: training.going and training.run.progress is not None, "the first steps", window)
+    if training.run.config.preset != DEFAULT_PRESET:
+        raise RuntimeError(f"The window trains {training.run.config.preset}, not {DEFAULT_PRESET}.")
     wait(_SETTLING)
     found["training"] = watch(window, request["short"])
     found["training, dragging"] = watch(window, request["long"], Drag(window))
@@ -272,6 +273,8 @@ def _use(window: MainWindow, request: dict[str, Any]) -> dict[str, Any]:
         raise RuntimeError("The training ended before it was measured.")
     QTest.mouseClick(window.findChild(QWidget, "stop_button"), Qt.MouseButton.LeftButton)
     wait_until(lambda: not training.going, "the end of the training", window)
+    # Last, since Setup takes over the settings of a model that is opened, and would train another one.
+    found["convolutional, dragging and zooming"] = drag_with_slow_decoder(window, request["short"])
     return found
 
 
