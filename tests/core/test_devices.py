@@ -89,8 +89,26 @@ def test_bf16_is_looked_for_among_the_flags(monkeypatch: pytest.MonkeyPatch, cpu
 
 
 @pytest.mark.parametrize("has_bf16", [True, False])
-def test_precision(monkeypatch: pytest.MonkeyPatch, has_bf16: bool) -> None:
+@pytest.mark.parametrize("faster", [torch.bfloat16, torch.float32])
+def test_bf16_is_preferred_where_the_processor_has_it_and_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, has_bf16: bool, faster: torch.dtype
+) -> None:
+    """A layer of the other type is done thirty times over."""
+    layer = torch.nn.functional.linear
+
+    def slowed(images: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        for _ in range(1 if images.dtype == faster else 30):
+            result = layer(images, weights)
+        return result
+
     monkeypatch.setattr(devices, "cpu_has_bf16", lambda: has_bf16)
+    monkeypatch.setattr(torch.nn.functional, "linear", slowed)
+    assert devices.cpu_prefers_bf16.__wrapped__() is (has_bf16 and faster == torch.bfloat16)
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_precision(monkeypatch: pytest.MonkeyPatch, has_bf16: bool) -> None:
+    monkeypatch.setattr(devices, "cpu_prefers_bf16", lambda: has_bf16)
     cuda, mps = torch.device("cuda"), torch.device("mps")
     for convolutional in (False, True):
         for device in (CPU, cuda, mps):
