@@ -1,7 +1,7 @@
 """Makes the pictures in the README, with the program itself: `python packaging/screenshots.py [FOLDER]`.
 
-Trains the 2-D explorer for a while in the dark window, then shows the shipped model's reconstructions in the light one,
-and its likelihood.
+Trains the 2-D explorer for a while in the dark window, with a path and a test image, then shows the shipped model's
+reconstructions in the light one, and its likelihood.
 """
 
 from __future__ import annotations
@@ -41,8 +41,13 @@ def main(folder: Path) -> None:
     window.training.said.connect(lambda said: isinstance(said, Progress) and epochs.append(said.epoch))
     window.findChild(QPushButton, "train_button").click()
     wait(lambda: epochs[-1] > EPOCHS)
+    window.session.move_point((-1.6, 0.3))
+    window.actions_.start_path.trigger()
+    window.session.move_point((1.5, -0.9))
+    window.actions_.add_to_path.trigger()
     window.session.move_point((0.35, 1.2))
-    live(1.5)
+    window.actions_.test_image.trigger()
+    live(4)
     window.grab().save(str(folder / "window-dark.png"))
     window.training.stop()
     wait(lambda: not window.training.going)
