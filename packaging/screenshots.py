@@ -1,6 +1,6 @@
 """Makes the pictures in the README, with the program itself: `python packaging/screenshots.py [FOLDER]`.
 
-Trains the 2-D explorer for a while in the dark window, with a path and a test image, then shows the shipped model's
+Trains the 2-D explorer for a while in the dark window, with a pin and a path, then shows the shipped model's
 reconstructions in the light one, and its likelihood.
 """
 
@@ -45,8 +45,9 @@ def main(folder: Path) -> None:
     window.actions_.start_path.trigger()
     window.session.move_point((1.5, -0.9))
     window.actions_.add_to_path.trigger()
+    window.session.move_point((-0.9, 1.6))
+    window.actions_.pin.trigger()
     window.session.move_point((0.35, 1.2))
-    window.actions_.test_image.trigger()
     live(4)
     window.grab().save(str(folder / "window-dark.png"))
     window.training.stop()
