@@ -257,6 +257,12 @@ def step_memory(config: RunConfig, image_shape: ImageShape, batch: int) -> int:
     return 4 * samples * batch * (layers + 2 * math.prod(image_shape))
 
 
+def matrices(model: VAE) -> list[nn.Parameter]:
+    """The weights of encoder and decoder that multiply, of two dimensions or more: what weight decay is for."""
+    networks = (*model.encoder.parameters(), *model.decoder.parameters())
+    return [weight for weight in networks if weight.dim() > 1]
+
+
 def count_parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 

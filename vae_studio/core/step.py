@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vae_studio.core import devices
 from vae_studio.core.config import RunConfig
-from vae_studio.core.model import VAE, binarise, to_float
+from vae_studio.core.model import VAE, binarise, matrices, to_float
 from vae_studio.core.objective import objective, terms
 
 _RING = 4096
@@ -93,8 +93,7 @@ class Stepper:
         self._filled = 0
 
     def _make_optimiser(self, dtype: torch.dtype) -> torch.optim.Adam:
-        networks = [*self._model.encoder.parameters(), *self._model.decoder.parameters()]
-        decayed = [weight for weight in networks if weight.dim() > 1]
+        decayed = matrices(self._model)
         known = set(map(id, decayed))
         others = [weight for weight in self._model.parameters() if id(weight) not in known]
         return adam(self._config, decayed, others)

@@ -221,19 +221,23 @@ class _Run:
             order = shuffled[: self.steps_per_epoch * self.batch].view(-1, self.batch)
             with closing(self.feed.epoch(order)) as parts:
                 for part in parts:
-                    yield from self.begin(*part)
-                    yield from self.stretch(len(part[1]))
+                    stretch = self.next_stretch(*part)
+                    yield from self.begin(stretch)
+                    yield from self.take(stretch)
                     if self.ended:
                         break
         if self.step:
             yield from self.report(force=True)
 
-    def begin(self, images: Tensor, rows: Tensor) -> Iterator[Event]:
-        """Let the stepper take the steps of `rows` next."""
+    def next_stretch(self, images: Tensor, rows: Tensor) -> Stretch:
+        """The steps of `rows`, which come next."""
         numbers = range(self.step, self.step + len(rows))
         rates = [rate_factor(self.config, number, self.total_steps) for number in numbers]
         betas = [beta_factor(self.config, number, self.total_steps) for number in numbers]
-        stretch = Stretch(images, rows, rates, betas)
+        return Stretch(images, rows, rates, betas)
+
+    def begin(self, stretch: Stretch) -> Iterator[Event]:
+        """Let the stepper take the steps of a stretch next; eagerly, where it cannot otherwise."""
         why = ""
         while True:
             try:
@@ -253,13 +257,12 @@ class _Run:
         if why:
             yield Remark(f"The training step could not be made faster beforehand, so that training is slower: {why}.")
 
-    def stretch(self, steps: int) -> Iterator[Event]:
-        """Take so many steps, or fewer if the run ends before."""
-        for _ in range(steps):
+    def take(self, stretch: Stretch) -> Iterator[Event]:
+        """Take the steps of a stretch, or fewer if the run ends before."""
+        for rate, beta in zip(stretch.rates, stretch.betas, strict=True):
             if not (yield from self.wait_for_turn()):
                 break
-            self.rate_in_force = self.peak_rate * rate_factor(self.config, self.step, self.total_steps)
-            self.beta_in_force = self.beta * beta_factor(self.config, self.step, self.total_steps)
+            self.rate_in_force, self.beta_in_force = self.peak_rate * rate, self.beta * beta
             self.stepper.advance(self.peak_rate, self.beta)
             self.step += 1
             yield from self.report()

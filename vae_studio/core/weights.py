@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from vae_studio.core.model import VAE
+from vae_studio.core.model import VAE, matrices
 
 _ALIGNMENT = 64  # numbers
 
@@ -30,11 +30,11 @@ class FlatWeights:
     def __init__(self, model: VAE, dtype: torch.dtype) -> None:
         layers = [*model.encoder.parameters(), *model.decoder.parameters()]
         known = set(map(id, layers))
-        matrices = [weight for weight in layers if weight.dim() > 1]
+        decayed = matrices(model)
         biases = [weight for weight in layers if weight.dim() == 1]
-        order = [*matrices, *biases, *(weight for weight in model.parameters() if id(weight) not in known)]
+        order = [*decayed, *biases, *(weight for weight in model.parameters() if id(weight) not in known)]
         self.model = model
-        self.decayed = _count(matrices)
+        self.decayed = _count(decayed)
         self._layers = _count(layers)
         device = model.device
         self.values = torch.zeros(_count(order), device=device)
@@ -51,7 +51,7 @@ class FlatWeights:
             self._rounded = torch.empty(self._layers, dtype=dtype, device=device)
             names = {id(weight): name for name, weight in model.named_parameters()}
             twins = dict(self.working.named_parameters())
-            rounded = _views(self._rounded, [*matrices, *biases])
+            rounded = _views(self._rounded, [*decayed, *biases])
             for weight, value in zip(order, [*rounded, *order[len(rounded) :]], strict=True):
                 twins[names[id(weight)]].data = value.detach()
             order = [twins[names[id(weight)]] for weight in order]
