@@ -231,12 +231,12 @@ def test_test_images_by_class_by_index_and_at_random(qtbot, window: MainWindow, 
     QTest.keyClick(index, Qt.Key.Key_Return)
     fours = mnist_test.images[mnist_test.labels == 4].numpy()
     assert np.array_equal(window.encode.image, fours[17])
+    answered(qtbot, window)
+    assert "are 4" in text(window, "encode_neighbours_title")
     press(window, "encode_random")
     number = index.value()
     assert np.array_equal(window.encode.image, fours[number])
     assert index.maximum() == len(fours) - 1
-    answered(qtbot, window)
-    assert "are 4" in text(window, "encode_neighbours_title")
 
 
 @pytest.fixture(scope="module")
