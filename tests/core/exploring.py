@@ -11,6 +11,7 @@ from small_models import decoded
 
 from vae_studio.core.calls import Limits
 from vae_studio.core.model import VAE
+from vae_studio.core.plane import Plane
 from vae_studio.core.scene import MapFrame, Pictures, PicturesFrame, Scene, Tile, Version, View
 from vae_studio.core.tiles import Explorer, picture_steps
 
@@ -18,16 +19,18 @@ WIDE = View(-3.4, 3.4, -2.1, 2.1, 1500, 927)
 MEDIUM = View(-3.4, 3.4, -2.1, 2.1, 1000, 618)
 SMALL = View(-1.0, 1.0, -0.8, 0.8, 300, 240)
 FIRST = Version(1, 0)
+COMPARED = 27  # images by which a complete map of images that are much alike finds out where nothing finer is to be seen
 
 
-def scene_of(model: VAE, **values: object) -> Scene:
+def scene_of(model: VAE, axes: tuple[int, int] | None = None, **values: object) -> Scene:
+    """Of the plane along these axes, or the first two; or of another `plane`."""
     dims = model.latent_dims
     return Scene(
         **{
             "model": model,
             "version": FIRST,
             "point": (0.0,) * dims,
-            "axes": (0, min(1, dims - 1)),
+            "plane": Plane.of_axes(axes or (0, min(1, dims - 1)), dims),
             "view": WIDE,
             **values,
         }

@@ -21,6 +21,7 @@ from vae_studio.core.export import grid_steps, render_grid, write_grid
 from vae_studio.core.files import FileError
 from vae_studio.core.latent import GridError, GridRequest, Quantiles, Region
 from vae_studio.core.model import VAE
+from vae_studio.core.plane import Plane
 
 NAMED = {"name": "2-D explorer", "sha256": "ab" * 32}
 
@@ -57,7 +58,7 @@ def gaps(picture: np.ndarray, request: GridRequest) -> np.ndarray:
     [
         GridRequest((0.0, 0.0), rows=3, cols=5),
         GridRequest((0.0, 0.0), span=Region(-2.5, -0.5, 1.0, 4.0), rows=4, cols=2, scale=3, spacing=5),
-        GridRequest((0.0, 0.0), axes=(1, 0), span=Quantiles(0.5), rows=2, cols=3, spacing=1),
+        GridRequest((0.0, 0.0), plane=Plane.of_axes((1, 0), 2), span=Quantiles(0.5), rows=2, cols=3, spacing=1),
         GridRequest((1.5, -0.5), rows=1, cols=1, scale=16, spacing=64),
         GridRequest((0.0, 0.0), rows=21, cols=20),
     ],
@@ -76,7 +77,7 @@ def test_many_dimensions_and_convolutions() -> None:
     rng = np.random.default_rng(0)
     for model in (small_models.mlp(latent_dims=20), small_models.convolutional(latent_dims=5)):
         point = tuple(rng.normal(size=model.latent_dims).tolist())
-        request = GridRequest(point, axes=(4, 1), rows=5, cols=4)
+        request = GridRequest(point, plane=Plane.of_axes((4, 1), len(point)), rows=5, cols=4)
         picture = render_grid(model, request)
         assert np.ptp(picture) > 100
         assert rounds_to(tiles(picture, request), decoded(model, request.points()))
@@ -84,7 +85,7 @@ def test_many_dimensions_and_convolutions() -> None:
 
 def test_one_latent_dimension_has_equal_rows() -> None:
     model = small_models.mlp(latent_dims=1)
-    request = GridRequest((0.0,), axes=(0, 0), rows=3, cols=6)
+    request = GridRequest((0.0,), plane=Plane.of_axes((0, 0), 1), rows=3, cols=6)
     cut = tiles(render_grid(model, request), request).reshape(3, 6, 28, 28)
     assert (cut == cut[0]).all()
     assert rounds_to(cut[0], decoded(model, request.points()[:6]))
@@ -199,7 +200,9 @@ def test_a_picture_too_large_is_refused_before_any_work(model: VAE) -> None:
 
 
 def test_the_png_reads_back_with_its_description(model: VAE, tmp_path: Path) -> None:
-    request = GridRequest((0.25, -1.0), axes=(1, 0), span=Region(-2, 1, -3, 3), rows=3, cols=4, scale=2, spacing=1)
+    request = GridRequest(
+        (0.25, -1.0), plane=Plane.of_axes((1, 0), 2), span=Region(-2, 1, -3, 3), rows=3, cols=4, scale=2, spacing=1
+    )
     path = tmp_path / "grid.png"
     picture = render_grid(model, request)
     write_grid(path, picture, model, request, **NAMED)

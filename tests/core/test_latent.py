@@ -22,10 +22,9 @@ from vae_studio.core.latent import (
     Quantiles,
     Region,
     cell_centres,
-    embed,
     prior_quantiles,
-    project,
 )
+from vae_studio.core.plane import Plane
 
 
 @given(count=st.integers(2, MAX_GRID), mass=st.floats(1e-3, 0.9999))
@@ -59,15 +58,16 @@ def test_equal_shares_of_the_prior_lie_between_quantiles() -> None:
     assert np.allclose(shares, 0.9 / 20, atol=0.002)
 
 
-def exponential(axis: int, probabilities: Sequence[float]) -> np.ndarray:
-    """The quantiles of an exponential distribution with mean `axis` + 1: bounded below, and not symmetric."""
+def exponential(direction: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
+    """Those of an exponential distribution with mean 1, 2, … for each axis: bounded below, and not symmetric."""
+    axis = int(direction.argmax())
     return -(axis + 1.0) * np.log1p(-np.array(probabilities))
 
 
 @pytest.mark.parametrize("mass", [0.5, 0.95, math.nextafter(1.0, 0.0)])
 @pytest.mark.parametrize("count", [1, 2, 7, 400])
 def test_another_prior_has_its_own_quantiles_at_the_same_probabilities(count: int, mass: float) -> None:
-    found = prior_quantiles(count, mass, exponential, axis=2)
+    found = prior_quantiles(count, mass, exponential, np.eye(3)[2])
     assert np.isfinite(found).all()
     assert (np.diff(found) >= 0).all()
     shares = 1 - np.exp(-found / 3)
@@ -76,7 +76,7 @@ def test_another_prior_has_its_own_quantiles_at_the_same_probabilities(count: in
 
 
 def test_a_grid_takes_each_axis_quantiles_for_itself() -> None:
-    request = GridRequest((9.0, 9.0, 9.0), axes=(2, 0), rows=2, cols=3, span=Quantiles(0.5))
+    request = GridRequest((9.0, 9.0, 9.0), Plane.of_axes((2, 0), 3), rows=2, cols=3, span=Quantiles(0.5))
     columns, rows = request.coordinates(exponential)
     assert np.allclose(columns, [3 * math.log(4 / 3), 3 * math.log(2), 3 * math.log(4)])
     assert np.allclose(rows, [math.log(4), math.log(4 / 3)])
@@ -110,7 +110,7 @@ def test_quantile_grids_have_the_largest_second_coordinate_on_top() -> None:
 
 def test_a_plane_through_many_dimensions_keeps_the_others() -> None:
     point = tuple(0.1 * i for i in range(20))
-    request = GridRequest(point, axes=(7, 3), span=Region(-1, 1, -2, 2), rows=2, cols=2)
+    request = GridRequest(point, plane=Plane.of_axes((7, 3), 20), span=Region(-1, 1, -2, 2), rows=2, cols=2)
     for z, (u, v) in zip(request.points(), [(-0.5, 1), (0.5, 1), (-0.5, -1), (0.5, -1)], strict=True):
         expected = list(point)
         expected[7], expected[3] = u, v
@@ -118,16 +118,8 @@ def test_a_plane_through_many_dimensions_keeps_the_others() -> None:
 
 
 def test_one_dimension_has_equal_rows() -> None:
-    request = GridRequest((0.3,), axes=(0, 0), span=Region(-1, 1, -1, 1), rows=2, cols=2)
+    request = GridRequest((0.3,), plane=Plane.of_axes((0, 0), 1), span=Region(-1, 1, -1, 1), rows=2, cols=2)
     assert request.points().tolist() == [[-0.5], [0.5], [-0.5], [0.5]]
-
-
-def test_embedding_leaves_what_it_was_given_alone() -> None:
-    plane = np.array([[1.0, 2.0], [3.0, 4.0]])
-    result = embed((0.0, 5.0, 0.0), (2, 0), plane)
-    assert result.tolist() == [[2.0, 5.0, 1.0], [4.0, 5.0, 3.0]]
-    result[:] = 0
-    assert plane.tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
 def test_sizes_count_the_gaps_between_tiles_only() -> None:
@@ -147,8 +139,7 @@ def test_sizes_count_the_gaps_between_tiles_only() -> None:
         ({"scale": MAX_SCALE + 1}, "Tile scale must lie between 1 and 16 (it was 17)."),
         ({"spacing": -1}, "Spacing must lie between 0 and 64 (it was -1)."),
         ({"spacing": MAX_SPACING + 1}, "Spacing must lie between 0 and 64 (it was 65)."),
-        ({"axes": (0, 2)}, "There is no latent dimension 3: the model has 2."),
-        ({"axes": (-1, 1)}, "There is no latent dimension 0: the model has 2."),
+        ({"plane": Plane.of_axes((0, 2), 3)}, "The plane lies in 3 latent dimensions, the point in 2."),
         ({"span": Quantiles(0.0)}, "The prior mass must lie between 0 and 1 (it was 0)."),
         ({"span": Quantiles(1.0)}, "The prior mass must lie between 0 and 1 (it was 1)."),
         ({"span": Quantiles(math.nan)}, "The prior mass must lie between 0 and 1 (it was nan)."),
@@ -171,30 +162,3 @@ def test_requests_at_the_limits_are_accepted() -> None:
     least = GridRequest((1e6, -1e6), rows=1, cols=1, scale=1, spacing=0, span=Region(-1e6, 1e6, -1e6, 1e6))
     most = GridRequest((0.0, 0.0), rows=MAX_GRID, cols=MAX_GRID, scale=MAX_SCALE, spacing=MAX_SPACING)
     assert (len(least.points()), len(most.points())) == (1, MAX_GRID**2)
-
-
-def test_two_dimensions_all_lie_in_the_plane() -> None:
-    means = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
-    plane, strength = project(means, (0.0, 0.0), (1, 0))
-    assert np.array_equal(plane, means[:, ::-1])
-    assert strength is None
-
-
-def test_one_dimension_lies_on_a_line() -> None:
-    plane, strength = project(np.array([[1.5], [-2.0]], np.float32), (0.0,), (0, 0))
-    assert plane.tolist() == [[1.5, 0.0], [-2.0, 0.0]]
-    assert strength is None
-
-
-def test_points_off_the_plane_fade_with_their_distance() -> None:
-    means = np.random.default_rng(1).normal(0, 2, size=(50, 5)).astype(np.float32)
-    point = (9.0, 0.5, -9.0, -1.0, 0.25)
-    plane, strength = project(means, point, (2, 0))
-    assert plane.dtype == strength.dtype == np.float32
-    for row, (u, v), shown in zip(means, plane, strength, strict=True):
-        assert (u, v) == (row[2], row[0])
-        squares = sum((float(row[i]) - point[i]) ** 2 for i in (1, 3, 4))
-        assert shown == pytest.approx(max(0.15, math.exp(-0.5 * squares / 3)), rel=1e-5)
-    on_it = project(np.array([[7.0, 0.5, 7.0, -1.0, 0.25]], np.float32), point, (2, 0))[1]
-    assert on_it.tolist() == [1.0]
-    assert strength.min() == np.float32(0.15)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from vae_studio.core import marks
 from vae_studio.core.exploration import Exploration, Path, Pin
 from vae_studio.core.marks import PointError, point_text, read_point
+from vae_studio.core.plane import Plane
 
 NO_POINT = "is no latent point: give its numbers with commas or spaces between them."
-START = Exploration((0.0, 0.0), (0, 1))
+START = Exploration((0.0, 0.0), Plane.of_axes((0, 1), 2))
 
 
 def pinned(*points: tuple[float, float]) -> Exploration:
@@ -68,7 +69,9 @@ def test_a_path_grows_point_by_point_and_shrinks_to_none() -> None:
 
 
 def test_another_path_is_of_the_same_kind() -> None:
-    explored = Exploration((0.0, 0.0), (0, 1), path=Path(((1.0, 2.0), (3.0, 4.0)), spherical=True, frames=20))
+    explored = Exploration(
+        (0.0, 0.0), Plane.of_axes((0, 1), 2), path=Path(((1.0, 2.0), (3.0, 4.0)), spherical=True, frames=20)
+    )
     assert marks.with_path_from(explored, (7.0, 7.0)).path == Path(((7.0, 7.0),), spherical=True, frames=20)
     through = marks.with_path_through_pins(marks.with_pin(marks.with_pin(explored, (0.0, 1.0)), (2.0, 0.0)))
     assert through.path == Path(((0.0, 1.0), (2.0, 0.0)), spherical=True, frames=20)
@@ -93,7 +96,9 @@ def test_the_spots_are_the_pins_and_then_the_frames() -> None:
     spots = marks.spots_of(marks.with_path_to(begun, (1.0, 4.0)))
     assert spots.dtype == np.float64
     assert spots.tolist() == [[3.0, 3.0], *([1.0, 0.5 * i] for i in range(9))]
-    round_ = Exploration((0.0, 0.0), (0, 1), path=Path(((2.0, 0.0), (0.0, 2.0)), spherical=True, frames=3))
+    round_ = Exploration(
+        (0.0, 0.0), Plane.of_axes((0, 1), 2), path=Path(((2.0, 0.0), (0.0, 2.0)), spherical=True, frames=3)
+    )
     assert marks.spots_of(round_)[1] == pytest.approx((math.sqrt(2.0), math.sqrt(2.0)))
 
 

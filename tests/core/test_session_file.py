@@ -13,9 +13,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from vae_studio.core.directions import Direction
 from vae_studio.core.exploration import Exploration, Layers, Path, Pin
 from vae_studio.core.files import FileError
 from vae_studio.core.latent import Region
+from vae_studio.core.plane import Plane
 from vae_studio.core.session_file import (
     MAX_BYTES,
     SavedSession,
@@ -30,11 +32,12 @@ FULL = SavedSession(
     "0123456789abcdef" * 4,
     Exploration(
         (0.1, -2.5, 1 / 3),
-        (2, 0),
+        Plane.through(((1.0, 2.0, 3.0), (math.e, -1.0, 0.3), (0.0, 0.0, 1 / 7)), ("A → B", "C"), "points"),
         (Pin("a “seven” · 七", (1.0, 2.0, 3.0), 4), Pin("", (0.0, -0.0, 1e-300), 0)),
         Path(((1.0, 2.0, 3.0), (math.pi, math.e, -1e6)), spherical=True, frames=17),
         2**63 - 1,
-        Layers(tiles=False, encodings=True, prior=False, hidden_classes=frozenset({0, 9})),
+        Layers(False, False, False, frozenset({0, 9}), True, True, True, 0.25, 1 / 3, 0.0, 0.5),
+        directions=(Direction("3 → 8 · “thick”", (2 / 3, -1 / 3, 2 / 3)), Direction("", (0.0, -0.0, 1.0))),
     ),
     Region(-1.5, 2.25, -0.1, 0.3),
     "reconstruct",
@@ -57,8 +60,10 @@ def refused(file: FilePath, content: bytes | str) -> str:
 
 
 def test_every_value_comes_back_exactly(file: FilePath) -> None:
+    for name in (field.name for field in fields(Layers)):
+        assert getattr(FULL.exploration.layers, name) != getattr(Layers(), name), f"the test must see {name}"
     for name in (field.name for field in fields(Exploration)):
-        bare = Exploration((0.0, 0.0, 0.0), (0, 1))
+        bare = Exploration((0.0, 0.0, 0.0), Plane.of_axes((0, 1), 3))
         assert getattr(FULL.exploration, name) != getattr(bare, name), f"the test must see {name}"
     write_session(file, FULL)
     assert read_session(file) == FULL
@@ -73,12 +78,19 @@ def test_random_sessions_come_back_exactly(file: FilePath, seed: int) -> None:
     def point() -> tuple[float, ...]:
         return tuple(chance.gauss(0.0, 10.0 ** chance.randint(-12, 4)) for _ in range(dims))
 
+    def along(way: tuple[float, ...]) -> Direction:
+        length = math.hypot(*way)
+        return Direction("way", tuple(value / length for value in way))
+
     explored = Exploration(
         point(),
-        (0, 0) if dims == 1 else tuple(chance.sample(range(dims), 2)),
+        Plane.of_axes((0, 0) if dims == 1 else tuple(chance.sample(range(dims), 2)), dims)
+        if dims < 3 or chance.random() < 0.5
+        else Plane.through((point(), point(), point())),
         tuple(Pin(chr(chance.randint(32, 9000)), point(), i) for i in range(chance.randint(0, 9))),
         Path(tuple(point() for _ in range(chance.randint(1, 5)))) if chance.random() < 0.5 else None,
         chance.choice((None, 0, chance.getrandbits(63))),
+        directions=tuple(along(point()) for _ in range(chance.randint(0, 3))),
     )
     session = SavedSession("/tmp/a model.safetensors", "", explored, None, "evaluate")
     write_session(file, session)
@@ -133,19 +145,27 @@ def changed(path: str, value: object) -> str:
         ("exploration.point", []),
         ("exploration.point", [0.0] * 257),
         ("exploration.point", [0.0, 0.0]),
-        ("exploration.axes", [0, 3]),
-        ("exploration.axes", [1, 1]),
-        ("exploration.axes", [-1, 0]),
-        ("exploration.axes", [0, 1, 2]),
+        ("exploration.plane.origin", [0.0, 0.0]),
+        ("exploration.plane.across", [0.0, 0.0, 0.0]),
+        ("exploration.plane.up", [1.0, 0.0, 0.0]),
+        ("exploration.plane.up", None),
+        ("exploration.plane.kind", "bent"),
+        ("exploration.plane.names", ["a"]),
         ("exploration.pins.0.name", "x" * 1000),
         ("exploration.pins.0.colour", -1),
         ("exploration.pins.0.point", [1.0]),
         ("exploration.pins", [{"name": "", "point": [0.0, 0.0, 0.0], "colour": 0}] * 1001),
+        ("exploration.directions.0.vector", [1.0, 0.0]),
+        ("exploration.directions.0.vector", [1.0, 0.1, 0.0]),
+        ("exploration.directions.0.vector", [0.0, 0.0, 0.0]),
+        ("exploration.directions.0.name", "x" * 201),
+        ("exploration.directions", [{"name": "", "vector": [1.0, 0.0, 0.0]}] * 65),
         ("exploration.path.points", []),
         ("exploration.path.frames", 10**9),
         ("exploration.draw", True),
         ("exploration.draw", 2**63),
         ("exploration.layers.tiles", 1),
+        ("exploration.layers.tiles_opacity", 1.01),
         ("exploration.layers.hidden_classes", [256]),
         ("exploration.more", "than there is"),
         ("region", {"left": 1.0, "right": -1.0, "bottom": 0.0, "top": 1.0}),
@@ -162,9 +182,29 @@ def test_values_that_make_no_sense_are_refused(file: FilePath, path: str, value:
     refused(file, changed(path, value))
 
 
+def test_a_file_of_version_1_had_the_two_dimensions_of_its_map(file: FilePath) -> None:
+    content = json.loads(changed("format_version", 1))
+    del content["exploration"]["plane"]
+    content["exploration"]["axes"] = [2, 0]
+    file.write_text(json.dumps(content))
+    assert read_session(file).exploration == replace(FULL.exploration, plane=Plane.of_axes((2, 0), 3))
+    for axes in ([0, 3], [1, 1], [-1, 0], [0, 1, 2], "02", None):
+        content["exploration"]["axes"] = axes
+        refused(file, json.dumps(content))
+
+
+def test_a_file_that_knows_fewer_layers_has_the_others_as_they_are_usually(file: FilePath) -> None:
+    content = json.loads(changed("exploration.layers.tiles", False))
+    layers = content["exploration"]["layers"]
+    for name in layers.keys() - {"tiles", "encodings", "prior", "hidden_classes"}:
+        del layers[name]
+    file.write_text(json.dumps(content))
+    assert read_session(file).exploration.layers == Layers(False, False, False, frozenset({0, 9}))
+
+
 def test_newer_files_are_named_as_such(file: FilePath) -> None:
-    words = refused(file, changed("format_version", 2))
-    assert "version 2" in words and "version 1" in words
+    words = refused(file, changed("format_version", 3))
+    assert "version 3" in words and "versions 1 to 2" in words
 
 
 @pytest.mark.parametrize(

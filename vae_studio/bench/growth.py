@@ -117,7 +117,7 @@ def tiles(plan: Plan) -> list[Line]:
 
 def points(plan: Plan) -> list[Line]:
     """Milliseconds for an update of all training plots, in the GUI thread, and to reduce a curve, by points of each."""
-    sizes, count = list(_POINTS), max(plan.repeats, plan.pick(40, 5))
+    sizes, count = _sizes(_POINTS, plan), max(plan.repeats, plan.pick(40, 5))
     updates = run_module("plotting", {"sizes": sizes, "count": int(count)}, plan)
     reduced = [[1000.0 * seconds for seconds in _reduce(size, max(plan.repeats, 5))] for size in sizes]
     drawn = [[1000.0 * seconds for seconds in updates[str(size)]] for size in sizes]

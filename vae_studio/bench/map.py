@@ -10,6 +10,7 @@ from typing import TypeVar
 from vae_studio.bench.measure import Figure, Line, Plan, Section, threads_in_words
 from vae_studio.core import devices
 from vae_studio.core.model import VAE, build
+from vae_studio.core.plane import Plane
 from vae_studio.core.presets import PRESETS
 from vae_studio.core.scene import MapFrame, Scene, Version, View
 from vae_studio.core.tiles import BASE_CELL, CELLS, Explorer, level_for, visible
@@ -54,7 +55,9 @@ def decode_map(model: VAE, columns: int, rows: int, repeats: int) -> list[float]
     """
     explorer, view, seconds = Explorer(), view_of(columns, rows), []
     for number in range(repeats + 1):
-        scene = Scene(model, Version(1, number), (0.0,) * model.latent_dims, (0, 1), view)
+        scene = Scene(
+            model, Version(1, number), (0.0,) * model.latent_dims, Plane.of_axes((0, 1), model.latent_dims), view
+        )
         began = time.perf_counter()
         frames = [frame for frame in explorer.frames(scene) if isinstance(frame, MapFrame)]
         seconds.append(time.perf_counter() - began)

@@ -20,6 +20,7 @@ import vae_studio
 from vae_studio.core.files import write_atomically
 from vae_studio.core.latent import GridRequest, QuantileFunction, Quantiles
 from vae_studio.core.model import VAE, to_pixels
+from vae_studio.core.plane import plain
 from vae_studio.core.priors import StandardNormal
 
 _CHUNK = 400
@@ -88,7 +89,7 @@ def encode_grid(picture: np.ndarray, model: VAE, request: GridRequest, *, name: 
         "kind": "grid",
         "model": name,
         "model_sha256": sha256,
-        "plane": {"point": request.point, "axes": request.axes},
+        "plane": _plane_of(request),
         "region": span,
         "rows": request.rows,
         "cols": request.cols,
@@ -98,6 +99,15 @@ def encode_grid(picture: np.ndarray, model: VAE, request: GridRequest, *, name: 
         "config": model.config.model_dump(mode="json"),
     }
     return encode_png(picture, f"{name}: {request.rows} × {request.cols} decoded images", about)
+
+
+def _plane_of(request: GridRequest) -> dict[str, Any]:
+    """The plane as numbers: the latent dimensions, counted from 0, or origin and directions."""
+    plane = request.plane
+    if plane.kind == "axes":
+        return {"point": request.point, "axes": plane.axes}
+    numbers = {"origin": plane.origin, "across": plane.across, "up": plane.up}
+    return {"point": request.point, "kind": plane.kind, "names": plane.names, **numbers}
 
 
 def encode_png(picture: np.ndarray, title: str, about: dict[str, Any]) -> bytes:
@@ -152,9 +162,9 @@ def _with_axes(
         middle = above + index * every_row * step_down + tile[0] * request.scale / 2
         draw.line((left - 4, middle, left - 1, middle), fill=mark)
         draw.text((left - 6, middle), label, fill=number, font=font, anchor="rm")
-    name_x, name_y = (f"z{axis + 1}" for axis in request.axes)
+    name_x, name_y = map(plain, request.plane.names)
     draw.text((left + across / 2, bottom + below - 4), name_x, fill=name, font=font, anchor="mb")
-    if request.axes[0] != request.axes[1]:
+    if not request.plane.is_line:
         draw.text((left - 6, above / 2 - 4), name_y, fill=name, font=font, anchor="rm")
     return np.asarray(canvas)
 

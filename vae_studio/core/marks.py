@@ -107,11 +107,8 @@ def path_point_name(number: int) -> str:
 
 
 def at_place(explored: Exploration, place: tuple[float, float], point: Point | None = None) -> Point:
-    """This point, or else the current one, moved to (u, v) of the map's plane; its other coordinates stay."""
-    result, (across, up) = list(explored.point if point is None else point), explored.axes
-    result[up] = place[1]
-    result[across] = place[0]
-    return tuple(result)
+    """This point, or else the current one, moved to (u, v) of the map's plane; its offset from the plane stays."""
+    return explored.plane.moved(explored.point if point is None else point, place)
 
 
 # What is to be decoded

@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from vae_studio.core.plane import Plane, covariances_on, ellipse
+
 Family = Literal["gaussian", "laplace", "code"]
 Switch = Literal["auto", "on", "off"]
 MAX_PIXELS = 64_000_000
@@ -67,36 +69,26 @@ class Posterior:
     scale: np.ndarray
     covariance: np.ndarray | None = None
 
-    def on_plane(self, axes: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """Mean (2,) and covariance (2, 2) of the two coordinates; where both axes are one, the second is 0."""
-        chosen = list(axes)
-        mean = self.mean[chosen]
-        if self.covariance is None:
-            covariance = np.diag(np.square(self.scale[chosen]))
-        else:
-            covariance = self.covariance[np.ix_(chosen, chosen)]
-        if axes[0] == axes[1]:
-            mean, covariance = np.array([mean[0], 0.0]), np.diag([covariance[0, 0], 0.0])
-        return mean, covariance
+    def on_plane(self, plane: Plane) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (2,) and covariance (2, 2) of the two coordinates; in a model with one dimension, the second is 0."""
+        spread = np.square(self.scale) if self.covariance is None else self.covariance
+        return plane.coordinates(self.mean[None])[0], covariances_on(plane, spread[None])[0]
 
-    def outlines(self, axes: tuple[int, int], corners: int = 96) -> tuple[np.ndarray, ...]:
-        """Where q(z|x) lies on the plane of these axes: two closed lines float64 (n, 2), the inner one first.
+    def outlines(self, plane: Plane, corners: int = 96) -> tuple[np.ndarray, ...]:
+        """Where q(z|x) lies on a plane: two closed lines float64 (n, 2), the inner one first.
 
         Of a Gaussian the ellipses one and two standard deviations from the mean; of a Laplace distribution the level
-        sets that hold as much as these do; of a code none.
+        sets that hold as much as these do, or such ellipses on a plane at an angle to the latent dimensions; of a code
+        none.
         """
         if self.family == "code":
             return ()
-        mean, covariance = self.on_plane(axes)
-        if self.family == "laplace":
+        mean, covariance = self.on_plane(plane)
+        if self.family == "laplace" and plane.kind == "axes":
             b = np.sqrt(np.diag(covariance) / 2.0)
             unit = np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0), (1.0, 0.0)])
-            return tuple(mean + _laplace_reach(sigmas, len(set(axes))) * b * unit for sigmas in (1, 2))
-        values, vectors = np.linalg.eigh(covariance)
-        angles = np.linspace(0.0, 2.0 * math.pi, corners + 1)
-        circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-        return tuple(mean + sigmas * circle @ root.T for sigmas in (1, 2))
+            return tuple(mean + _laplace_reach(sigmas, 1 if plane.is_line else 2) * b * unit for sigmas in (1, 2))
+        return tuple(ellipse(mean, covariance, sigmas, corners) for sigmas in (1, 2))
 
 
 def _laplace_reach(sigmas: int, dims: int) -> float:
@@ -205,16 +197,12 @@ class Footprint:
     def of(
         cls,
         posterior: Posterior,
-        axes: tuple[int, int],
+        plane: Plane,
         begun: Posterior | None = None,
         way: tuple[np.ndarray, ...] = (),
     ) -> Footprint:
-        """On the plane of these axes; `way` has the means that there were, each (d,)."""
-        centre = posterior.on_plane(axes)[0]
-        trail = None
-        if way:
-            trail = np.stack(way)[:, list(axes)]
-            if axes[0] == axes[1]:
-                trail[:, 1] = 0.0
+        """On this plane; `way` has the means that there were, each (d,)."""
+        centre = posterior.on_plane(plane)[0]
+        trail = plane.coordinates(np.stack(way)) if way else None
         place = float(centre[0]), float(centre[1])
-        return cls(place, posterior.outlines(axes), () if begun is None else begun.outlines(axes), trail)
+        return cls(place, posterior.outlines(plane), () if begun is None else begun.outlines(plane), trail)

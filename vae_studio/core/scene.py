@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vae_studio.core.plane import Plane
 from vae_studio.core.probing import Posterior
 
 EXPECTATION_DRAWS = 200
@@ -80,24 +81,31 @@ class Pictures:
 class Scene:
     """Everything that determines what the explorer shows.
 
-    `model` is a frozen `core.model.VAE`. `point` has one float per latent dimension; the map shows the plane
-    through it along `axes` (two indices; equal indices mean a model with one dimension). `view` is None when no
+    `model` is a frozen `core.model.VAE`. `point` has one float per latent dimension; the map shows what
+    lies on the plane through it that is parallel to `plane`. `view` is None when no
     tiles are wanted. `encode` (n, …) are the images whose encodings lie over the map, or None. At the point stands the
     mean of p(x|z), or the draw from it that the seed `draw` gives. `spots` float64 (n, latent_dims) are the points
     beside it, pins and frames of a path, of which small pictures are wanted, or None; they are the array itself.
-    `probe` is one image (…) of the model's shape that is to be encoded, or None.
+    `strips`, likewise, are those of the pictures that show what each slider in sight does from here, and `terms` those
+    of what is being combined.
+    `probe` is one image (…) of the model's shape that is to be encoded, or None. `glance` is another, of which only the
+    reconstruction is wanted. With `ellipses` the encodings come with the spread of q(z|x) on the plane.
     """
 
     model: Any
     version: Version
     point: tuple[float, ...]
-    axes: tuple[int, int]
+    plane: Plane
     view: View | None = None
     encode: np.ndarray | None = None
     pictures: Pictures | None = None
     draw: int | None = None
     spots: np.ndarray | None = None
     probe: np.ndarray | None = None
+    strips: np.ndarray | None = None
+    terms: np.ndarray | None = None
+    glance: np.ndarray | None = None
+    ellipses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,24 @@ class SpotsFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class StripsFrame:
+    """The mean of p(x|z) at each of `points`, a scene's own `strips`, now or just before: uint8 (n, …)."""
+
+    version: Version
+    points: np.ndarray
+    images: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class TermsFrame:
+    """The mean of p(x|z) at each of `points`, a scene's own `terms`, now or just before: uint8 (n, …)."""
+
+    version: Version
+    points: np.ndarray
+    images: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeFrame:
     """What these weights make of `image`, a scene's own `probe`: q(z|x), g(μ), and |x − g(μ)|, uint8 (…)."""
 
@@ -129,6 +155,15 @@ class ProbeFrame:
     posterior: Posterior
     reconstruction: np.ndarray
     error: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class GlanceFrame:
+    """What these weights make of `image`, a scene's own `glance`: g(μ), uint8 (…)."""
+
+    version: Version
+    image: np.ndarray
+    reconstruction: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,37 +185,48 @@ class Tile:
 class Contour:
     """An outline of the prior on the plane: `line` float64 (n, 2), closed, in latent units, and what to call it.
 
-    A `smooth` one is round between these points, another straight.
+    A `smooth` one is round between these points, another straight. One of several parts of the prior, counted from 0,
+    has the number `part`, and its name stands at their `middle`, if it has one.
     """
 
     name: str
     line: np.ndarray
     smooth: bool = True
+    part: int | None = None
+    middle: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MapFrame:
     """All tiles to paint, in painting order (coarse stand-ins first). `complete` when none is coarse or stale.
 
-    `contours` are those of the prior that goes with these weights and axes; an auto-encoder's are circles of so many
-    standard deviations of its codes.
+    `contours` are those of the prior that goes with these weights and this plane; an auto-encoder's are circles of so
+    many standard deviations of its codes. `finest` is the scale, in latent units per pixel, at which neighbouring cells
+    differ by less than a grey level: a finer one has nothing new to show. It is 0 where that is too far to tell, and
+    None in a frame that is not complete.
     """
 
     version: Version
-    axes: tuple[int, int]
+    plane: Plane
     tiles: tuple[Tile, ...]
     complete: bool
     seconds: float
     contours: tuple[Contour, ...] = ()
+    finest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EncodingsFrame:
-    """Posterior means of `images`, the scene's `encode` itself: float32 (n, latent_dims)."""
+    """Posterior means of `images`, the scene's `encode` itself: float32 (n, latent_dims).
+
+    Where the scene wants ellipses, with the `covariances` float64 (n, 2, 2) of each q(z|x) on `plane`.
+    """
 
     version: Version
     images: np.ndarray
     means: np.ndarray
+    plane: Plane | None = None
+    covariances: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,4 +258,14 @@ class PicturesFrame:
     expectation: Expectation | None = None
 
 
-Frame = PointFrame | ProbeFrame | SpotsFrame | MapFrame | EncodingsFrame | PicturesFrame
+Frame = (
+    PointFrame
+    | ProbeFrame
+    | GlanceFrame
+    | SpotsFrame
+    | StripsFrame
+    | TermsFrame
+    | MapFrame
+    | EncodingsFrame
+    | PicturesFrame
+)

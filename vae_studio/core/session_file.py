@@ -5,26 +5,33 @@ A file names the model and holds none: one that is gone, or that is another by n
 
 from __future__ import annotations
 
+import contextlib
+import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path as FilePath
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vae_studio.core.arithmetic import MAX_DIRECTIONS
 from vae_studio.core.config import MAX_LATENT_DIMS
+from vae_studio.core.directions import Direction
 from vae_studio.core.errors import UserError
 from vae_studio.core.exploration import Exploration, Layers, Path, Pin
 from vae_studio.core.files import write_atomically
 from vae_studio.core.latent import MAX_COORDINATE, Region
 from vae_studio.core.marks import MAX_FRAMES
+from vae_studio.core.plane import Kind, Plane, PlaneError
 
 SUFFIX = ".vaesession"
 FORMAT = "vae-studio session"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_PINS = 1000
+_UNIT = 1e-6
 MAX_BYTES = 32_000_000  # more than the most pins in the most dimensions take
 
-Page = Literal["explore", "reconstruct", "evaluate"]
+Page = Literal["explore", "reconstruct", "evaluate", "sample"]
 
 
 class SessionFileError(UserError, ValueError):
@@ -81,12 +88,12 @@ def read_session(path: FilePath) -> SavedSession:
         head = _Head.model_validate_json(content)
     except ValidationError:
         raise SessionFileError(f"{path} is not a session of VAE Studio, or damaged.") from None
-    if head.format_version != FORMAT_VERSION:
+    if not 1 <= head.format_version <= FORMAT_VERSION:
         raise SessionFileError(
-            f"{path} is of version {head.format_version}; this program reads version {FORMAT_VERSION}."
+            f"{path} is of version {head.format_version}; this program reads versions 1 to {FORMAT_VERSION}."
         )
     try:
-        kept = _File.model_validate_json(content)
+        kept = _File.model_validate_json(_with_plane(content) if head.format_version == 1 else content)
     except ValidationError as error:
         raise SessionFileError(f"{path} cannot be opened: {_first(error)}.") from None
     explored = kept.exploration
@@ -95,15 +102,27 @@ def read_session(path: FilePath) -> SavedSession:
         kept.model.sha256,
         Exploration(
             explored.point,
-            explored.axes,
+            explored.plane.value(),
             tuple(Pin(**dict(pin)) for pin in explored.pins),
             Path(**dict(explored.path)) if explored.path else None,
             explored.draw,
             Layers(**dict(explored.layers)),
+            tuple(Direction(**dict(one)) for one in explored.directions),
         ),
         Region(**dict(kept.region)) if kept.region else None,
         kept.page,
     )
+
+
+def _with_plane(content: bytes) -> bytes:
+    """A file of version 1, which had the two latent dimensions of the map, as one of version 2."""
+    whole = json.loads(content)
+    match whole:
+        case {"exploration": {"point": [*point], "axes": [int(across), int(up)]} as explored}:
+            with contextlib.suppress(PlaneError):
+                explored["plane"] = asdict(Plane.of_axes((across, up), min(len(point), MAX_LATENT_DIMS)))
+                del explored["axes"]
+    return json.dumps(whole).encode()
 
 
 def _first(error: ValidationError) -> str:
@@ -124,7 +143,8 @@ class _Head(BaseModel):
 
 _Coordinate = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
 _Point = Annotated[tuple[_Coordinate, ...], Field(min_length=1, max_length=MAX_LATENT_DIMS)]
-_Axis = Annotated[int, Field(ge=0, lt=MAX_LATENT_DIMS)]
+_Name = Annotated[str, Field(max_length=200)]
+_Share = Annotated[float, Field(ge=0, le=1)]
 _Class = Annotated[int, Field(ge=0, le=255)]  # labels are uint8
 
 
@@ -134,7 +154,7 @@ class _Model(_Strict):
 
 
 class _Pin(_Strict):
-    name: Annotated[str, Field(max_length=200)]
+    name: _Name
     point: _Point
     colour: Annotated[int, Field(ge=0, le=255)]
 
@@ -150,24 +170,60 @@ class _Layers(_Strict):
     encodings: bool
     prior: bool
     hidden_classes: frozenset[_Class]
+    density: bool = False
+    dimmed: bool = False
+    ellipses: bool = False
+    tiles_opacity: _Share = 1.0
+    encodings_opacity: _Share = 1.0
+    prior_opacity: _Share = 1.0
+    density_opacity: _Share = 0.7
+
+
+class _Plane(_Strict):
+    origin: _Point
+    across: _Point
+    up: _Point | None
+    names: tuple[_Name, _Name]
+    kind: Kind
+
+    @model_validator(mode="after")
+    def _it_is_one(self) -> _Plane:
+        self.value()
+        return self
+
+    def value(self) -> Plane:
+        return Plane.checked(self.origin, self.across, self.up, self.names, self.kind)
+
+
+class _Direction(_Strict):
+    name: _Name
+    vector: _Point
+
+    @model_validator(mode="after")
+    def _it_has_unit_length(self) -> _Direction:
+        if abs(math.hypot(*self.vector) - 1.0) > _UNIT:
+            raise ValueError("the vector of a direction must have length 1")
+        return self
 
 
 class _Exploration(_Strict):
     point: _Point
-    axes: tuple[_Axis, _Axis]
+    plane: _Plane
     pins: Annotated[tuple[_Pin, ...], Field(max_length=MAX_PINS)]
     path: _Path | None
     draw: Annotated[int, Field(ge=0, lt=2**63)] | None
     layers: _Layers
+    directions: Annotated[tuple[_Direction, ...], Field(max_length=MAX_DIRECTIONS)] = ()
 
     @model_validator(mode="after")
     def _all_lie_in_one_space(self) -> _Exploration:
         dims = len(self.point)
         others = [pin.point for pin in self.pins] + list(self.path.points if self.path else ())
+        others += [direction.vector for direction in self.directions]
         if any(len(point) != dims for point in others):
             raise ValueError("not all points have the same number of coordinates")
-        if max(self.axes) >= dims or (self.axes[0] == self.axes[1]) != (dims == 1):
-            raise ValueError(f"the axes {self.axes} span no plane in {dims} dimensions")
+        if len(self.plane.origin) != dims:
+            raise ValueError("the plane is not one of as many dimensions as the point")
         return self
 
 
@@ -186,7 +242,7 @@ class _Region(_Strict):
 
 class _File(_Strict):
     format: Literal["vae-studio session"]
-    format_version: Literal[1]
+    format_version: Literal[1, 2]
     model: _Model
     exploration: _Exploration
     region: _Region | None

@@ -25,6 +25,17 @@ class StripError(GridError):
     """A strip was asked for that cannot be made; the message says why."""
 
 
+def check_layout(frames: int, scale: int, spacing: int) -> None:
+    """Raises StripError for what cannot be laid out side by side."""
+    for name, value, low, high in (
+        ("Frames", frames, MIN_FRAMES, MAX_STRIP_FRAMES),
+        ("The scale", scale, 1, MAX_SCALE),
+        ("Spacing", spacing, 0, MAX_SPACING),
+    ):
+        if not low <= value <= high:
+            raise StripError(f"{name} must lie between {low} and {high} (it was {value}).")
+
+
 @dataclass(frozen=True, slots=True)
 class StripRequest:
     """`frames` images at equal steps of length along a walk through `points`, two or more.
@@ -41,13 +52,7 @@ class StripRequest:
     def __post_init__(self) -> None:
         if len(self.points) < 2:
             raise StripError("A path leads through two points or more.")
-        for name, value, low, high in (
-            ("Frames", self.frames, MIN_FRAMES, MAX_STRIP_FRAMES),
-            ("The scale", self.scale, 1, MAX_SCALE),
-            ("Spacing", self.spacing, 0, MAX_SPACING),
-        ):
-            if not low <= value <= high:
-                raise StripError(f"{name} must lie between {low} and {high} (it was {value}).")
+        check_layout(self.frames, self.scale, self.spacing)
 
     def walk(self) -> Walk:
         return Walk(self.points, self.spherical)
@@ -59,24 +64,29 @@ def strip_steps(model: VAE, request: StripRequest) -> Iterator[float | np.ndarra
     It is uint8 (H, W), or (H, W, 3) for a model of colour images. Pixels are those of the same points in a grid
     (`export.grid_steps`). Raises StripError if the picture would be too wide.
     """
+    yield from beside_steps(model, request.walk().steps(request.frames), request.scale, request.spacing)
+
+
+def beside_steps(model: VAE, points: np.ndarray, scale: int = 1, spacing: int = 0) -> Iterator[float | np.ndarray]:
+    """As `strip_steps`, of any points (n, latent_dims). Raises StripError if the picture would be too wide."""
     channels, height, width = model.image_shape
-    high, wide = height * request.scale, width * request.scale
-    across = request.frames * wide + (request.frames - 1) * request.spacing
+    high, wide = height * scale, width * scale
+    across = len(points) * wide + (len(points) - 1) * spacing
     if max(across, high) > MAX_SIDE:
         raise StripError(
             f"The picture would be {across:,} pixels wide; at most {MAX_SIDE:,} are possible. "
             "Choose fewer frames or a smaller scale."
         )
     model = model.frozen().to("cpu", memory_format=torch.contiguous_format)
-    points = torch.from_numpy(request.walk().steps(request.frames).astype(np.float32))
+    z = torch.from_numpy(points.astype(np.float32))
     picture = np.zeros((high, across) if channels == 1 else (high, across, channels), np.uint8)
-    for start in range(0, len(points), _CHUNK):
+    for start in range(0, len(z), _CHUNK):
         with one_thread():
-            images = to_pixels(model.decode(points[start : start + _CHUNK]).mean)
+            images = to_pixels(model.decode(z[start : start + _CHUNK]).mean)
         for index, image in enumerate(images, start):
-            left = index * (wide + request.spacing)
-            picture[:, left : left + wide] = image.repeat(request.scale, axis=0).repeat(request.scale, axis=1)
-        yield min(1.0, (start + _CHUNK) / len(points))
+            left = index * (wide + spacing)
+            picture[:, left : left + wide] = image.repeat(scale, axis=0).repeat(scale, axis=1)
+        yield min(1.0, (start + _CHUNK) / len(z))
     yield picture
 
 
