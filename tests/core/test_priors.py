@@ -16,6 +16,7 @@ from torch import distributions as td
 from torch.autograd import gradcheck
 
 from vae_studio.core.config import LaplacePriorConfig, MixtureConfig, StandardNormalConfig
+from vae_studio.core.plane import Plane
 from vae_studio.core.priors import GaussianMixture, Laplace, Prior, StandardNormal, build_prior
 
 AXES = (0, 1)
@@ -160,7 +161,7 @@ def test_draws_of_a_mixture_come_from_one_component_each_in_all_dimensions() -> 
 def test_quantiles_are_where_the_distribution_function_says(prior: Prior) -> None:
     probabilities = [1e-6, 0.001, 0.025, 0.25, 0.5, 0.75, 0.975, 0.999, 1 - 1e-6]
     for axis in range(3):
-        found = prior.quantiles(axis, probabilities)
+        found = prior.quantiles(np.eye(3)[axis], probabilities)
         assert found.dtype == np.float64 and found.shape == (9,) and (np.diff(found) > 0).all()
         below = marginal(prior, axis).cdf(torch.from_numpy(found))
         assert below.tolist() == pytest.approx(probabilities, rel=1e-9)
@@ -173,8 +174,41 @@ def test_quantiles_are_where_the_distribution_function_says(prior: Prior) -> Non
 @given(st.lists(st.floats(1e-4, 1 - 1e-4), min_size=1, max_size=8), st.integers(0, 1000), st.integers(1, 12))
 def test_quantiles_of_any_mixture(probabilities: list[float], seed: int, components: int) -> None:
     prior = mixture(2, components, seed)
-    below = marginal(prior, 1).cdf(torch.from_numpy(prior.quantiles(1, probabilities)))
+    below = marginal(prior, 1).cdf(torch.from_numpy(prior.quantiles(np.eye(2)[1], probabilities)))
     assert below.tolist() == pytest.approx(probabilities, rel=1e-7)
+
+
+@every_prior
+def test_quantiles_at_an_angle_to_the_latent_dimensions_are_those_of_draws(prior: Prior) -> None:
+    direction = np.array([2.0, -1.0, 0.5]) / math.sqrt(5.25)
+    probabilities, n = [0.01, 0.1, 0.3, 0.5, 0.8, 0.975], 400_000
+    drawn = prior.sample(n, seeded(3)).double().numpy() @ direction
+    for probability, value in zip(probabilities, prior.quantiles(direction, probabilities), strict=True):
+        below = float((drawn < value).mean())
+        assert below == pytest.approx(probability, abs=4 * math.sqrt(probability * (1 - probability) / n))
+
+
+def test_a_direction_next_to_a_dimension_has_nearly_its_quantiles() -> None:
+    prior, probabilities = Laplace(3), [0.025, 0.2, 0.5, 0.9]
+    slanted = np.array([1.0, 1e-4, 0.0])
+    exact = prior.quantiles(np.array([1.0, 0.0, 0.0]), probabilities)
+    np.testing.assert_allclose(prior.quantiles(slanted, probabilities), exact, atol=2e-3)
+
+
+def test_outlines_at_an_angle_lie_as_many_standard_deviations_from_the_middle() -> None:
+    plane = Plane.through(([1.0, 0.5, 0.0], [3.0, 0.0, 1.0], [0.0, 2.0, -1.0]))
+    middle = -np.array([1.0, 0.5, 0.0]) @ plane.basis().T
+    for prior in (StandardNormal(3), Laplace(3)):
+        for sigmas, contour in enumerate(prior.contours(plane), start=1):
+            assert contour.name == f"{sigmas}σ"
+            np.testing.assert_allclose(np.hypot(*(contour.line - middle).T), sigmas, rtol=1e-9)
+    blend = mixture(3, 1, seed=5)
+    places = plane.coordinates(blend.sample(200_000, seeded(6)).double().numpy())
+    inner, outer = blend.contours(plane)
+    for sigmas, contour in ((1, inner), (2, outer)):
+        away = contour.line - places.mean(axis=0)
+        squares = np.einsum("ni,ij,nj->n", away, np.linalg.inv(np.cov(places.T)), away)
+        np.testing.assert_allclose(np.sqrt(squares), sigmas, rtol=0.02)
 
 
 def closed(lines: Iterable[np.ndarray]) -> None:
@@ -190,7 +224,7 @@ def once_round(line: np.ndarray) -> bool:
 
 
 def test_outlines_of_the_normal_prior_are_circles() -> None:
-    found = StandardNormal(5).contours((1, 3))
+    found = StandardNormal(5).contours(Plane.of_axes((1, 3), 5))
     closed(contour.line for contour in found)
     assert [contour.name for contour in found] == ["1σ", "2σ", "3σ"]
     for radius, contour in enumerate(found, start=1):
@@ -201,7 +235,7 @@ def test_outlines_of_the_normal_prior_are_circles() -> None:
 def test_outlines_of_the_laplace_prior_are_level_sets_that_hold_as_much_as_the_circles() -> None:
     prior, n = Laplace(2), 200_000
     drawn = prior.sample(n, seeded(1)).double().abs().sum(dim=1)
-    found = prior.contours((0, 1))
+    found = prior.contours(Plane.of_axes((0, 1), 2))
     closed(contour.line for contour in found)
     assert [contour.name for contour in found] == ["39 %", "86 %", "99 %"]
     for contour, share in zip(found, (0.393469, 0.864665, 0.988891), strict=True):
@@ -216,18 +250,22 @@ def test_outlines_of_the_laplace_prior_are_level_sets_that_hold_as_much_as_the_c
 
 def test_outlines_of_a_mixture_are_ellipses_of_its_components_on_these_axes() -> None:
     prior, axes = mixture(4, 3), [2, 0]
-    found = prior.contours((2, 0))
+    found = prior.contours(Plane.of_axes((2, 0), 4))
     closed(contour.line for contour in found)
     assert len(found) == 6
     weights = prior.logits.detach().softmax(dim=0)
-    for index, weight in enumerate(weights.tolist()):
+    parts = [contour.part for contour in found[::2]]
+    assert [weights[part] for part in parts] == sorted(weights)  # the weightiest on top
+    for place, index in enumerate(parts):
         mean = prior.means[index, axes].detach().numpy()
         scale = prior.log_scales[index, axes].detach().exp().numpy()
-        for radius, contour in enumerate(found[2 * index : 2 * index + 2], start=1):
+        both = found[2 * place : 2 * place + 2]
+        for radius, contour in enumerate(both, start=1):
             standard = (contour.line - mean) / scale
             np.testing.assert_allclose(np.hypot(*standard.T), radius, rtol=1e-9)
             assert once_round(standard)
-        assert [contour.name for contour in found[2 * index : 2 * index + 2]] == ["", f"{100 * weight:.0f} %"]
+            assert contour.part == index and contour.middle == pytest.approx(mean)
+        assert [contour.name for contour in both] == ["", f"{index + 1}: {100 * weights[index]:.0f} %"]
 
 
 def test_gradients_of_densities() -> None:

@@ -131,14 +131,15 @@ class VAE(nn.Module):
         draw = standard_laplace if self.config.posterior == "laplace" else standard_normal
         return draw(shape, generator, generator.device)
 
-    def sample_prior(self, count: int, generator: torch.Generator) -> Tensor:
+    def sample_prior(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         """Draws of z from the prior (count, latent_dims), on the generator's device.
 
+        The temperature multiplies the prior's standard deviations, those of a mixture's components about their means.
         An auto-encoder has none: its draws are from N(0, I), which is where `standardised` puts its codes.
         """
         if self.is_vae:
-            return self.prior.sample(count, generator)
-        return standard_normal((count, self.latent_dims), generator, generator.device)
+            return self.prior.sample(count, generator, temperature)
+        return temperature * standard_normal((count, self.latent_dims), generator, generator.device)
 
     def random_point(self, seed: int) -> tuple[float, ...]:
         """One draw from the prior, as plain numbers."""

@@ -6,6 +6,7 @@ marginals, and contours to draw on the map.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -17,11 +18,11 @@ from torch import Tensor, nn
 
 from vae_studio.core.config import LaplacePriorConfig, MixtureConfig, PriorConfig
 from vae_studio.core.distributions import standard_laplace, standard_normal
+from vae_studio.core.plane import Plane, circle, covariances_on, ellipse
 from vae_studio.core.scene import Contour
 
 _LOG_2PI = math.log(2.0 * math.pi)
 _NARROWEST = 1e-9  # a learned scale may underflow to 0, which has no quantiles
-_TURNS = 192  # corners of a drawn circle; cubic pieces between them are exact to a pixel at the deepest zoom
 
 
 class Prior(Protocol):
@@ -35,14 +36,14 @@ class Prior(Protocol):
     def log_prob_per_dim(self, z: Tensor) -> Tensor:
         """Log-densities of the marginals p(zᵢ), (..., d); their sum is `log_prob` where p factorises."""
 
-    def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """`count` draws (count, d), on the generator's device."""
+    def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        """`count` draws (count, d), on the generator's device; the temperature multiplies standard deviations."""
 
-    def quantiles(self, axis: int, probabilities: Sequence[float]) -> np.ndarray:
-        """Quantiles of the marginal p(z_axis): float64 (n,)."""
+    def quantiles(self, direction: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
+        """Quantiles of z·u for z from p(z), u the unit vector `direction` (d,): float64 (n,)."""
 
-    def contours(self, axes: tuple[int, int]) -> tuple[Contour, ...]:
-        """Outlines of the marginal over these two axes, for the map."""
+    def contours(self, plane: Plane) -> tuple[Contour, ...]:
+        """Outlines of the marginal over a plane's two coordinates, for the map."""
 
 
 class StandardNormal(nn.Module):
@@ -58,16 +59,16 @@ class StandardNormal(nn.Module):
     def log_prob(self, z: Tensor) -> Tensor:
         return self.log_prob_per_dim(z).sum(dim=-1)
 
-    def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        return standard_normal((count, self.dims), generator, generator.device)
+    def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        return temperature * standard_normal((count, self.dims), generator, generator.device)
 
-    def quantiles(self, axis: int, probabilities: Sequence[float]) -> np.ndarray:
+    def quantiles(self, direction: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
         normal = NormalDist()
         return np.array([normal.inv_cdf(p) for p in probabilities])
 
-    def contours(self, axes: tuple[int, int]) -> tuple[Contour, ...]:
+    def contours(self, plane: Plane) -> tuple[Contour, ...]:
         """Circles one, two and three standard deviations away from the mean."""
-        return tuple(Contour(f"{radius}σ", radius * _circle()) for radius in (1, 2, 3))
+        return _circles(plane)
 
 
 class Laplace(nn.Module):
@@ -85,19 +86,27 @@ class Laplace(nn.Module):
     def log_prob(self, z: Tensor) -> Tensor:
         return self.log_prob_per_dim(z).sum(dim=-1)
 
-    def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        return self.B * standard_laplace((count, self.dims), generator, generator.device)
+    def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        return temperature * self.B * standard_laplace((count, self.dims), generator, generator.device)
 
-    def quantiles(self, axis: int, probabilities: Sequence[float]) -> np.ndarray:
+    def quantiles(self, direction: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
+        """In closed form along a latent dimension; elsewhere from a table of the distribution, to about 10⁻³."""
         p = np.asarray(probabilities, np.float64)
-        return self.B * np.where(p < 0.5, np.log(2.0 * p), -np.log(2.0 * (1.0 - p)))
+        scales = self.B * np.abs(direction[direction != 0.0])
+        if len(scales) == 1:
+            return scales[0] * np.where(p < 0.5, np.log(2.0 * p), -np.log(2.0 * (1.0 - p)))
+        values, below = _sum_of_laplaces(tuple(scales.tolist()))
+        return np.interp(p, below, values)
 
-    def contours(self, axes: tuple[int, int]) -> tuple[Contour, ...]:
+    def contours(self, plane: Plane) -> tuple[Contour, ...]:
         """Level sets of the density, |z₁| + |z₂| = r, that hold as much as a Gaussian's 1σ, 2σ and 3σ circles.
 
-        Where both axes are the same dimension, |z| = r is one.
+        In a model with one dimension, |z| = r is one. On a plane at an angle to the latent dimensions, circles of one,
+        two and three standard deviations, as the variance is 1 in each direction.
         """
-        dims = len(set(axes))
+        if plane.kind != "axes":
+            return _circles(plane)
+        dims = 1 if plane.is_line else 2
         corners = np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0), (1.0, 0.0)])
         found = []
         for sigmas in (1, 2, 3):
@@ -140,16 +149,18 @@ class GaussianMixture(nn.Module):
     def log_prob_per_dim(self, z: Tensor) -> Tensor:
         return (self._components_per_dim(z) + self.logits.log_softmax(dim=0)[:, None]).logsumexp(dim=-2)
 
-    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+    def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        """The components narrow, or widen, about their means, which stay where they are."""
         weights = self.logits.detach().softmax(dim=0).to(generator.device)
         chosen = torch.multinomial(weights, count, replacement=True, generator=generator)
         means, scales = (values.detach().to(generator.device) for values in (self.means, self.log_scales.exp()))
         noise = standard_normal((count, self.dims), generator, generator.device)
-        return means[chosen] + scales[chosen] * noise
+        return means[chosen] + temperature * scales[chosen] * noise
 
-    def quantiles(self, axis: int, probabilities: Sequence[float]) -> np.ndarray:
+    def quantiles(self, direction: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
         weights, means, scales = self._numbers()
-        parts = [NormalDist(m, s) for m, s in zip(means[:, axis], scales[:, axis], strict=True)]
+        spreads = np.sqrt(np.square(scales * direction).sum(axis=1))
+        parts = [NormalDist(m, s) for m, s in zip(means @ direction, spreads, strict=True)]
         found = []
         for probability in probabilities:
             edges = [part.inv_cdf(probability) for part in parts]
@@ -161,14 +172,19 @@ class GaussianMixture(nn.Module):
             found.append((low + high) / 2)
         return np.array(found)
 
-    def contours(self, axes: tuple[int, int]) -> tuple[Contour, ...]:
-        """Each component's 1σ and 2σ ellipse; the outer ones carry its weight."""
+    def contours(self, plane: Plane) -> tuple[Contour, ...]:
+        """Each component's 1σ and 2σ ellipse; at its mean stand its number, from 1, and its weight.
+
+        The weightiest come last, so that they lie on top.
+        """
         weights, means, scales = self._numbers()
-        chosen = list(axes)
+        places, covariances = plane.coordinates(means), covariances_on(plane, np.square(scales))
         found = []
-        for weight, mean, scale in zip(weights, means[:, chosen], scales[:, chosen], strict=True):
-            found.append(Contour("", mean + scale * _circle()))
-            found.append(Contour(f"{100 * weight:.0f} %", mean + 2 * scale * _circle()))
+        for part in np.argsort(weights, kind="stable").tolist():
+            name, middle = f"{part + 1}: {100 * weights[part]:.0f} %", (float(places[part, 0]), float(places[part, 1]))
+            for sigmas, words in ((1.0, ""), (2.0, name)):
+                line = ellipse(places[part], covariances[part], sigmas)
+                found.append(Contour(words, line, part=part, middle=middle))
         return tuple(found)
 
     def _numbers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -188,7 +204,22 @@ def build_prior(config: PriorConfig, dims: int) -> StandardNormal | Laplace | Ga
     return StandardNormal(dims)
 
 
-def _circle() -> np.ndarray:
-    """The unit circle as a closed line, (n, 2)."""
-    angles = np.linspace(0.0, 2.0 * math.pi, _TURNS + 1)
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+def _circles(plane: Plane) -> tuple[Contour, ...]:
+    """One, two and three standard deviations from where 0 lies on a plane, for a prior whose covariance is I."""
+    centre = plane.coordinates(np.zeros((1, plane.dims)))[0]
+    return tuple(Contour(f"{radius}σ", centre + radius * circle()) for radius in (1, 2, 3))
+
+
+@functools.lru_cache(maxsize=8)
+def _sum_of_laplaces(scales: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Values and the probability of less, both (n,), for a sum of independent Laplace variables of these scales b.
+
+    Gil-Pelaez (1951): P(X < x) = ½ + (1/π) ∫ sin(t x) φ(t) / t dt over t > 0, with φ(t) = Π 1 / (1 + b² t²).
+    """
+    step = 0.05  # repeats beyond |x| = 2π / step, where nothing is left
+    t = (np.arange(8000) + 0.5) * step
+    weights = np.exp(-sum(np.log1p(np.square(b * t)) for b in scales)) / t * (step / math.pi)
+    values = np.linspace(0.0, 12.0, 1201)
+    above = 0.5 + np.concatenate([np.sin(np.outer(part, t)) @ weights for part in np.array_split(values, 12)])
+    above = np.maximum.accumulate(np.minimum(above, 1.0))
+    return np.concatenate([-values[:0:-1], values]), np.concatenate([1.0 - above[:0:-1], above])
