@@ -21,6 +21,8 @@ _LONGEST_PIECE = 24.0  # pixels
 _TAG_PARTS = (1 / 12, 5 / 12, 7 / 12, 11 / 12)
 _RUN_PARTS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)
 _TAG_ROWS = 3
+_TAG_STEP = 15  # pixels from one row to the next
+_GOLDEN = (5**0.5 - 1) / 2  # turns of the hue from one part of a prior to the next, so that no two are alike
 
 
 class ContourLayer:
@@ -36,21 +38,21 @@ class ContourLayer:
             return
         self._given = contours
         self._contours = tuple(contour for contour in contours if np.isfinite(contour.line).all())
+        self._has_parts = any(contour.part is not None for contour in self._contours)
         self._curves = _Curves(self._contours)
         self._places = self._curves.at(_TAG_PARTS)
         self._drawn: tuple[MapView, list[_Run]] | None = None
 
     def paint(self, painter: QPainter, view: MapView, theme: Theme, *, plane: bool) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        pen = QPen(QColor(theme.muted), 1.0)
-        pen.setDashPattern(_DASHES)
         if not plane:
-            painter.setPen(pen)
-            for _, u in self._ends():
+            for contour, u in self._ends():
+                painter.setPen(_pen(contour, theme))
                 x = round(view.to_pixel(u, 0.0)[0]) + 0.5
                 painter.drawLine(QPointF(x, view.y), QPointF(x, view.y + view.height))
             return
         for run in self._runs(view):
+            pen = _pen(self._contours[run.contour], theme)
             # Dashes are counted from the line's start, or they would crawl along it while the map is panned.
             pen.setDashOffset(run.before % sum(_DASHES))
             painter.setPen(pen)
@@ -59,27 +61,33 @@ class ContourLayer:
     def paint_names(self, painter: QPainter, view: MapView, theme: Theme, *, plane: bool) -> None:
         """At each contour, where it is visible and no other name stands; over the dots, which would bury them."""
         taken: list[QRectF] = []
-        for name, places in self._named_places(view) if plane else self._named_rows(view):
+        for contour, places in self._named_places(view) if plane else self._named_rows(view):
             for x, y in places:
+                name = contour.name
                 inside = view.x + 12 < x < view.x + view.width - 12 and view.y + 8 < y < view.y + view.height - 8
                 box = _tag_box(painter, x, y, name) if inside else None
                 if box and not any(box.intersects(other) for other in taken):
-                    _paint_tag(painter, box, name, theme)
+                    _paint_tag(painter, box, name, theme, _colour(contour, theme))
                     taken.append(box)
                     break
 
-    def _named_places(self, view: MapView) -> Iterator[tuple[str, Iterator[tuple[float, float]]]]:
-        """Names, and where each might stand, best first."""
-        for index, contour in enumerate(self._contours):
-            if contour.name:
+    def _named_places(self, view: MapView) -> Iterator[tuple[Contour, Iterator[tuple[float, float]]]]:
+        """Those with names, and where each name might stand, best first."""
+        for index, contour in (
+            reversed(list(enumerate(self._contours))) if self._has_parts else enumerate(self._contours)
+        ):
+            if contour.name and contour.middle is not None:
+                x, y = view.to_pixel(*contour.middle)
+                yield contour, ((x, y + rows * _TAG_STEP) for rows in (0, -1, 1))
+            elif contour.name:
                 usual = (view.to_pixel(u, v) for u, v in self._places[index].tolist())
-                yield contour.name, chain(usual, self._along(view, index))
+                yield contour, chain(usual, self._along(view, index))
 
-    def _named_rows(self, view: MapView) -> Iterator[tuple[str, Iterator[tuple[float, float]]]]:
+    def _named_rows(self, view: MapView) -> Iterator[tuple[Contour, Iterator[tuple[float, float]]]]:
         for contour, u in self._ends():
             if contour.name:
                 x = view.to_pixel(u, 0.0)[0]
-                yield contour.name, ((x, view.y + 12 + 15 * row) for row in range(_TAG_ROWS))
+                yield contour, ((x, view.y + 12 + _TAG_STEP * row) for row in range(_TAG_ROWS))
 
     def _along(self, view: MapView, index: int) -> Iterator[tuple[float, float]]:
         runs = [run.points for run in self._runs(view) if run.contour == index]
@@ -190,7 +198,24 @@ def _tag_box(painter: QPainter, x: float, y: float, text: str) -> QRectF:
     return QRectF(x - width / 2, y - 7, width, 14)
 
 
-def _paint_tag(painter: QPainter, box: QRectF, text: str, theme: Theme) -> None:
+def _colour(contour: Contour, theme: Theme) -> QColor:
+    """A hue of its own for each part of a prior, as light as text is on this paper."""
+    if contour.part is None:
+        return QColor(theme.muted)
+    hue = (0.08 + _GOLDEN * contour.part) % 1.0
+    return QColor.fromHslF(hue, 0.75, 0.68 if theme.name == "dark" else 0.36)
+
+
+def _pen(contour: Contour, theme: Theme) -> QPen:
+    """Dashed; the inner outline of a part, which has no name, is drawn through, so that it is known from the outer."""
+    colour = _colour(contour, theme)
+    pen = QPen(colour, 1.0 if contour.part is None else 1.5)
+    if contour.part is None or contour.name:
+        pen.setDashPattern(_DASHES)
+    return pen
+
+
+def _paint_tag(painter: QPainter, box: QRectF, text: str, theme: Theme, colour: QColor) -> None:
     """A small label that stays legible over tiles."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
@@ -198,6 +223,6 @@ def _paint_tag(painter: QPainter, box: QRectF, text: str, theme: Theme) -> None:
     veil.setAlphaF(0.8)
     painter.setBrush(veil)
     painter.drawRoundedRect(box, 4, 4)
-    painter.setPen(QColor(theme.muted))
+    painter.setPen(colour)
     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
     painter.setBrush(Qt.BrushStyle.NoBrush)
