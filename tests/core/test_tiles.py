@@ -10,6 +10,7 @@ import pytest
 import small_models
 import torch
 from exploring import (
+    COMPARED,
     FIRST,
     MEDIUM,
     SMALL,
@@ -17,6 +18,7 @@ from exploring import (
     Counter,
     all_frames,
     by_the_call,
+    centres,
     expected_tile,
     holes,
     last_map,
@@ -31,6 +33,7 @@ from small_models import decoded
 from vae_studio.core import devices
 from vae_studio.core.datasets import Data
 from vae_studio.core.model import VAE
+from vae_studio.core.plane import Plane
 from vae_studio.core.scene import (
     EncodingsFrame,
     MapFrame,
@@ -99,10 +102,25 @@ def test_a_plane_through_twenty_dimensions(float32: None) -> None:
     model = small_models.mlp(latent_dims=20)
     point = tuple(np.random.default_rng(2).normal(size=20).tolist())
     frame = last_map(all_frames(Explorer(), scene_of(model, point=point, axes=(3, 7), view=SMALL)))
-    assert frame.axes == (3, 7)
+    assert frame.plane.axes == (3, 7)
     assert all(off_by(tile, model, point, (3, 7)) < 0.51 for tile in frame.tiles)
     turned = last_map(all_frames(Explorer(), scene_of(model, point=point, axes=(7, 3), view=SMALL)))
     assert all(off_by(tile, model, point, (7, 3)) < 0.51 for tile in turned.tiles)
+
+
+def test_a_plane_at_an_angle_shows_what_lies_on_it(float32: None) -> None:
+    model = small_models.mlp(latent_dims=20)
+    chance = np.random.default_rng(5)
+    plane, point = Plane.through(chance.normal(size=(3, 20))), tuple(chance.normal(size=20).tolist())
+    frame = last_map(all_frames(Explorer(), scene_of(model, point=point, plane=plane, view=SMALL)))
+    assert frame.plane == plane
+    across, up, origin = (np.array(values) for values in (plane.across, plane.up, plane.origin))
+    away = np.array(point) - origin
+    beside = away - (away @ across) * across - (away @ up) * up
+    for tile in frame.tiles:
+        z = [origin + beside + u * across + v * up for u, v in centres(tile)]
+        cells = tile.image.reshape(4, 28, 4, 28).swapaxes(1, 2).reshape(16, 28, 28)
+        assert np.abs(cells - decoded(model, z)).max() < 0.51
 
 
 def test_the_point_is_decoded_in_float32_whatever_the_map_is(explorer_2d: VAE) -> None:
@@ -199,7 +217,7 @@ def test_panning_decodes_only_what_comes_into_view() -> None:
     second = last_map(all_frames(engine, scene_of(model, view=slid)))
     new = {rect(tile) for tile in second.tiles} - {rect(tile) for tile in first.tiles}
     assert 0 < len(new) < 0.4 * len(second.tiles)
-    assert counter.taken() == 16 * len(new)
+    assert counter.taken() == 16 * len(new) + COMPARED
     kept = {rect(tile): tile.image for tile in first.tiles}
     assert all(tile.image is kept[rect(tile)] for tile in second.tiles if rect(tile) in kept)
     (back,) = all_frames(engine, scene_of(model))

@@ -198,6 +198,7 @@ def test_samples_come_from_the_models_own_prior(prior: object) -> None:
         truth = MixtureSameFamily(Categorical(logits=model.prior.logits), parts)
     else:
         truth = Independent(Laplace(torch.zeros(2), math.sqrt(0.5)), 1)
+    torch.manual_seed(0)
     others = decoded(model, truth.sample((4000,)).numpy())
     error = np.abs(frame.samples.mean(axis=0) - others.mean(axis=0))
     assert (error < 5 * others.std(axis=0) / math.sqrt(600) + 0.5).all()

@@ -1,4 +1,4 @@
-"""The small pictures of pins and of a path's frames: what they show, and their turn among the rest."""
+"""The small pictures of pins, of a path's frames and of the sliders: what they show, and their turn among the rest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import small_models
 from exploring import FIRST, SMALL, Counter, all_frames, by_the_call, scene_of
 from small_models import decoded, rounds_to
 
-from vae_studio.core.scene import MapFrame, PointFrame, SpotsFrame, Version
+from vae_studio.core.scene import MapFrame, PointFrame, SpotsFrame, StripsFrame, TermsFrame, Version
 from vae_studio.core.tiles import Explorer
 
 
@@ -43,8 +43,24 @@ def test_each_is_what_the_decoder_gives_there(model) -> None:
 
 
 def test_they_come_after_the_point_and_before_the_map() -> None:
-    frames = all_frames(Explorer(), scene_of(small_models.mlp(), view=SMALL, spots=spots(9)))
-    assert [type(frame) for frame in frames[:3]] == [PointFrame, SpotsFrame, MapFrame]
+    scene = scene_of(small_models.mlp(), view=SMALL, spots=spots(9), strips=spots(14, seed=1), terms=spots(4, seed=2))
+    frames = all_frames(Explorer(), scene)
+    assert [type(frame) for frame in frames[:5]] == [PointFrame, SpotsFrame, StripsFrame, TermsFrame, MapFrame]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("strips", StripsFrame), ("terms", TermsFrame)])
+def test_those_of_the_sliders_and_of_what_is_combined_are_what_the_decoder_gives_and_begun_anew_where_they_moved(
+    name: str, kind: type
+) -> None:
+    model, engine = small_models.mlp(latent_dims=20), Explorer()
+    here, there = spots(14, 20), spots(14, 20, seed=1)
+    scene = scene_of(model, view=None, spots=spots(9, 20), **{name: here})
+    for points in (here, there):
+        (frame,) = only(all_frames(engine, replace(scene, **{name: points})), kind)
+        assert frame.points is points
+        assert rounds_to(frame.images, decoded(model, points))
+    assert only(all_frames(engine, replace(scene, **{name: there})), SpotsFrame) == [], "each has its own memory"
+    assert all_frames(engine, replace(scene, **{name: None})) == []
 
 
 def test_they_are_decoded_once_and_again_for_new_weights() -> None:
@@ -67,19 +83,19 @@ def test_none_are_wanted_and_wanted_again() -> None:
 
 
 def test_a_drag_that_never_rests_still_sees_pictures() -> None:
-    """Another path and other weights at every look, by a reader that drops every generator: some are shown whole."""
+    """Other points and other weights at every look, by a reader that drops every generator: some are shown whole."""
     model = small_models.convolutional()
     engine, shown = by_the_call(), []
-    for turn in range(60):
-        scene = scene_of(
-            model, version=Version(1, turn), view=SMALL, spots=spots(40, seed=turn), point=(turn / 60, 0.0)
-        )
-        frame = next(iter(engine.frames(scene)))
-        if isinstance(frame, SpotsFrame):
-            shown.append(frame)
-    assert len(shown) >= 5
-    for frame in shown:
-        assert rounds_to(frame.images, decoded(model, frame.spots))
+    for turn in range(80):
+        small = {"spots": spots(40, seed=turn), "strips": spots(24, seed=1000 + turn)}
+        scene = scene_of(model, version=Version(1, turn), view=SMALL, point=(turn / 80, 0.0), **small)
+        shown.append(next(iter(engine.frames(scene))))
+    for kind, points in ((SpotsFrame, "spots"), (StripsFrame, "points")):
+        frames = only(shown, kind)
+        assert len(frames) >= 5
+        for frame in frames:
+            assert rounds_to(frame.images, decoded(model, getattr(frame, points)))
+    assert len(only(shown, PointFrame)) >= 10 and len(only(shown, MapFrame)) >= 10
 
 
 def test_another_number_of_them_is_begun_anew() -> None:

@@ -10,7 +10,7 @@ import contextlib
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,8 +18,9 @@ import torch
 
 from vae_studio.core import devices
 from vae_studio.core.calls import Cost, Limits
-from vae_studio.core.latent import embed
+from vae_studio.core.distributions import FullGaussian, Posterior
 from vae_studio.core.model import VAE, to_float, to_pixels
+from vae_studio.core.plane import Plane, covariances_on
 from vae_studio.core.priors import StandardNormal
 from vae_studio.core.probe import reconstruct
 from vae_studio.core.scene import (
@@ -28,6 +29,7 @@ from vae_studio.core.scene import (
     EncodingsFrame,
     Expectation,
     Frame,
+    GlanceFrame,
     MapFrame,
     Pictures,
     PicturesFrame,
@@ -35,6 +37,8 @@ from vae_studio.core.scene import (
     ProbeFrame,
     Scene,
     SpotsFrame,
+    StripsFrame,
+    TermsFrame,
     Tile,
     Version,
     View,
@@ -51,19 +55,10 @@ _SPOTS_A_CALL = (8, 256)
 _COARSER = 4  # levels up to which tiles stand in for finer ones
 _AMPLIFICATIONS = (1, 2, 5, 10, 20, 50, 100)
 _MARGIN = 0.5  # tiles beyond the edge of the view, as a share of a tile, so that small pans show no gaps
+_SAME = 1e-9  # latent units
+_TELLING_STEP = 32  # grey levels between neighbours: of such that differ by more, too little is known
+_PLACES = 3  # a side, where neighbours are compared in float32
 _NOTHING = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Plane:
-    """A plane through latent space along `axes`; `offset` holds the other coordinates (0 along the axes)."""
-
-    axes: tuple[int, int]
-    offset: tuple[float, ...]
-
-    @classmethod
-    def of(cls, scene: Scene) -> Plane:
-        return cls(scene.axes, tuple(0.0 if i in scene.axes else x for i, x in enumerate(scene.point)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,48 +117,58 @@ def visible(view: View, level: int) -> list[Slot]:
 
 
 class TileCache:
-    """The latest decoded image of every slot, whatever weights it came from, within a bound in bytes.
+    """The latest decoded image of every slot of every plane, whatever weights it came from, within a bound in bytes.
 
-    Stale images stand in until their successors come, so one image a slot is enough.
+    Stale images stand in until their successors come, so one image a slot is enough. Slots are those of one plane at a
+    time; `turn_to` says which.
     """
 
     def __init__(self, limit: int = CACHE_BYTES) -> None:
         self._limit = limit
         self._bytes = 0
-        self._images: OrderedDict[Slot, tuple[object, np.ndarray]] = OrderedDict()
+        self._images: OrderedDict[tuple[int, Slot], tuple[object, np.ndarray]] = OrderedDict()
+        self._planes: dict[Plane, int] = {}
+        self._plane = 0
+
+    def turn_to(self, plane: Plane) -> None:
+        """From now on slots are those of this plane."""
+        self._plane = self._planes.setdefault(plane, len(self._planes) + 1)
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __contains__(self, slot: Slot) -> bool:
-        return slot in self._images
+        return (self._plane, slot) in self._images
 
     @property
     def bytes(self) -> int:
         return self._bytes
 
     def is_fresh(self, slot: Slot, content: object) -> bool:
-        entry = self._images.get(slot)
+        entry = self._images.get((self._plane, slot))
         return entry is not None and entry[0] == content
 
     def image(self, slot: Slot) -> np.ndarray | None:
-        entry = self._images.get(slot)
+        entry = self._images.get((self._plane, slot))
         if entry is None:
             return None
-        self._images.move_to_end(slot)
+        self._images.move_to_end((self._plane, slot))
         return entry[1]
 
     def put(self, slot: Slot, content: object, image: np.ndarray) -> None:
-        old = self._images.pop(slot, None)
+        place = self._plane, slot
+        old = self._images.pop(place, None)
         self._bytes += image.nbytes - (old[1].nbytes if old else 0)
-        self._images[slot] = (content, image)
+        self._images[place] = (content, image)
         while self._bytes > self._limit and len(self._images) > 1:
             _, (_, dropped) = self._images.popitem(last=False)
             self._bytes -= dropped.nbytes
 
     def clear(self) -> None:
+        """Forget all images and planes."""
         self._images.clear()
-        self._bytes = 0
+        self._planes.clear()
+        self._plane = self._bytes = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +178,11 @@ class _Pass:
     model: VAE
     version: Version
     plane: Plane
+    offset: tuple[float, ...]  # of the plane that is shown from the one it is parallel to
 
     @property
     def content(self) -> object:
-        return self.version, self.plane
+        return self.version, self.plane, self.offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,27 +196,36 @@ class _Making:
 
 
 @dataclass(frozen=True, slots=True)
-class _Spots:
-    """Images at `spots` that are being made by one set of weights: `images` holds the first of them."""
+class _Begun:
+    """Images at `points` that are being made by one set of weights: `images` holds the first of them."""
 
     model: VAE
     version: Version
-    spots: np.ndarray
+    points: np.ndarray
     images: list[np.ndarray] = field(default_factory=list)
 
-    def suits(self, scene: Scene) -> bool:
-        """Whether what is made can be shown in this scene until its own are."""
-        return self.version.lineage == scene.version.lineage and self.spots.shape == scene.spots.shape
+    def suits(self, scene: Scene, points: np.ndarray) -> bool:
+        """Whether what is made can be shown in this scene until its own, at these points, are."""
+        return self.version.lineage == scene.version.lineage and self.points.shape == points.shape
+
+
+@dataclass(slots=True)
+class _Small:
+    """Small images beside the point's: what was shown last, of which weights and points, and what is being made."""
+
+    make: Callable[[Version, np.ndarray, np.ndarray], Frame]
+    shown: tuple[Version | None, np.ndarray | None] = (None, None)
+    begun: _Begun | None = None
 
 
 class Explorer:
     """Turns scenes into frames. One thread uses it; it may drop a generator at any frame and ask for a new one.
 
     New weights, and new positions of the plane, are taken up for the map and the encodings when what is visible has
-    been drawn once, so that frequent snapshots never starve a slow decoder; likewise for expectations, and for spots,
-    that have been begun. The point always uses the newest. If generators are dropped at every frame, point, spots,
-    pictures and map take turns. A call of the network is to be short enough for that, which is learned from those there
-    were; where the map takes longer than a view may stay bare, what is bare gets coarser tiles first.
+    been drawn once, so that frequent snapshots never starve a slow decoder; likewise for expectations, and for spots
+    and strips, that have been begun. The point always uses the newest. If generators are dropped at every frame, point,
+    spots, strips, pictures and map take turns. A call of the network is to be short enough for that, which is learned
+    from those there were; where the map takes longer than a view may stay bare, what is bare gets coarser tiles first.
     """
 
     def __init__(self, cache: TileCache | None = None, limits: Limits | None = None) -> None:
@@ -221,25 +236,27 @@ class Explorer:
         self._shown_point: object = None
         self._shown_map: object = None
         self._unshown_since: float | None = None  # since when there are tiles that no frame has had
-        self._shown_encodings: tuple[Version | None, np.ndarray | None] = (None, None)
+        self._shown_encodings: tuple[Version | None, np.ndarray | None, Plane | None] = (None, None, None)
         self._shown_pictures: tuple[Version | None, Pictures | None] = (None, None)
         self._making: _Making | None = None
-        self._shown_spots: tuple[Version | None, np.ndarray | None] = (None, None)
-        self._spots_begun: _Spots | None = None
+        self._small = _Small(SpotsFrame), _Small(StripsFrame), _Small(TermsFrame)
         self._contours: tuple[object, tuple[Contour, ...]] = (None, ())  # and of which weights and axes
         self._dropped = False  # whether the last generator was
         self._shown_probe: tuple[Version | None, np.ndarray | None] = (None, None)
-        self._waiting = [0, 1, 2, 3, 4]  # point, probe, spots, pictures, map; the one first that waited longest
+        self._shown_glance: tuple[Version | None, np.ndarray | None] = (None, None)
+        self._waiting = list(range(8))  # the sources of `frames`; the one first that waited longest
         self._means: list[np.ndarray] = []  # of the first images of `_encoding`
-        self._encoding: tuple[Version | None, np.ndarray | None] = (None, None)
+        self._spreads: list[np.ndarray] = []  # likewise; see `_spread_of`
+        self._encoding: tuple[Version | None, np.ndarray | None, Plane | None] = (None, None, None)
         self._stream: torch.cuda.Stream | None = None
 
     def frames(self, scene: Scene) -> Iterator[Frame | None]:
-        """Frames of a scene that are not shown yet: the point's image, the spots', then tiles nearest first, the rest.
+        """Frames of a scene not shown yet: the point's image, the spots', the strips', tiles nearest first, the rest.
 
         None comes where there is nothing to show yet, but it is a good moment to see whether a newer scene waits.
         """
-        makers = (self._point, self._probe, self._spots, self._pictures, self._plane)
+        small = (self._spots, self._strips, self._terms)
+        makers = (self._point, self._probe, self._glance, *small, self._pictures, self._plane)
         sources = [make(scene) for make in makers]
         # Where the last generator was dropped, one frame comes first from the source that has waited longest.
         for index in list(self._waiting) if self._dropped else ():
@@ -295,13 +312,22 @@ class Explorer:
         return torch.cuda.stream(self._stream)
 
     def _is_shown(self, scene: Scene) -> bool:
-        wanted = _Pass(scene.model, scene.version, Plane.of(scene))
+        wanted = self._wanted(scene)
         tiles = scene.view is None or self._shown_map == (wanted.content, scene.view)
-        return tiles and self._are_encoded(scene, scene.version)
+        return tiles and self._are_encoded(scene, scene.version, scene.plane)
 
-    def _are_encoded(self, scene: Scene, version: Version) -> bool:
-        shown_version, shown_images = self._shown_encodings
-        return scene.encode is None or (shown_version == version and shown_images is scene.encode)
+    def _wanted(self, scene: Scene) -> _Pass:
+        """The pass that this scene asks for. What is only a rounding error of the point's offset from the plane counts
+        as none, or moving the point within a plane at an angle would draw the map anew."""
+        offset, current = tuple(scene.plane.offset(scene.point).tolist()), self._pass
+        if current is not None and current.plane == scene.plane and np.allclose(offset, current.offset, 0.0, _SAME):
+            offset = current.offset
+        return _Pass(scene.model, scene.version, scene.plane, offset)
+
+    def _are_encoded(self, scene: Scene, version: Version, plane: Plane) -> bool:
+        shown_version, shown_images, shown_plane = self._shown_encodings
+        same = shown_version == version and shown_images is scene.encode
+        return scene.encode is None or (same and (not scene.ellipses or shown_plane == plane))
 
     def _adopt(self, scene: Scene) -> None:
         """Take up the scene's weights and plane, unless a pass over what was visible before is still under way."""
@@ -309,16 +335,17 @@ class Explorer:
         other_model = current is None or current.version.lineage != scene.version.lineage
         if other_model:
             self._forget_costs()
-        other_map = other_model or current.plane.axes != scene.axes or len(current.plane.offset) != len(scene.point)
-        if other_map:
+        if other_model:
             self._cache.clear()
+        if other_model or current.plane != scene.plane:
+            self._cache.turn_to(scene.plane)
         elif not self._pass_is_drawn(scene):
             return
-        self._pass = _Pass(scene.model, scene.version, Plane.of(scene))
+        self._pass = self._wanted(scene)
 
     def _pass_is_drawn(self, scene: Scene) -> bool:
         current = self._pass
-        if not self._are_encoded(scene, current.version):
+        if not self._are_encoded(scene, current.version, current.plane):
             return False
         if scene.view is None or self._shown_map == (current.content, scene.view):
             return True
@@ -349,26 +376,44 @@ class Explorer:
         self._shown_probe = (scene.version, scene.probe)
         yield ProbeFrame(scene.version, scene.probe, *answer)
 
-    def _spots(self, scene: Scene) -> Iterator[Frame | None]:
-        """In float32, as they are looked at one by one; those begun are finished, even where they have moved since."""
-        if scene.spots is None:
-            self._spots_begun, self._shown_spots = None, (None, None)
+    def _glance(self, scene: Scene) -> Iterator[Frame]:
+        shown_version, shown_image = self._shown_glance
+        if scene.glance is None or (shown_version == scene.version and shown_image is scene.glance):
             return
-        while self._shown_spots[1] is not scene.spots or self._shown_spots[0] != scene.version:
-            current = self._spots_begun
-            if current is None or not current.suits(scene):
-                current = self._spots_begun = _Spots(scene.model, scene.version, scene.spots)
+        with self._ahead(scene.model.device):
+            _, reconstruction, _ = reconstruct(scene.model, scene.glance)
+        self._shown_glance = (scene.version, scene.glance)
+        yield GlanceFrame(scene.version, scene.glance, reconstruction)
+
+    def _spots(self, scene: Scene) -> Iterator[Frame | None]:
+        return self._images_at(scene.spots, scene, self._small[0])
+
+    def _strips(self, scene: Scene) -> Iterator[Frame | None]:
+        return self._images_at(scene.strips, scene, self._small[1])
+
+    def _terms(self, scene: Scene) -> Iterator[Frame | None]:
+        return self._images_at(scene.terms, scene, self._small[2])
+
+    def _images_at(self, points: np.ndarray | None, scene: Scene, small: _Small) -> Iterator[Frame | None]:
+        """In float32, as they are looked at one by one; those begun are finished, even where they have moved since."""
+        if points is None:
+            small.begun, small.shown = None, (None, None)
+            return
+        while small.shown[1] is not points or small.shown[0] != scene.version:
+            current = small.begun
+            if current is None or not current.suits(scene, points):
+                current = small.begun = _Begun(scene.model, scene.version, points)
             began, done = time.perf_counter(), sum(map(len, current.images))
-            part = current.spots[done : done + self._spot_cost.items(*_SPOTS_A_CALL)]
+            part = current.points[done : done + self._spot_cost.items(*_SPOTS_A_CALL)]
             with self._ahead(current.model.device):
-                points = torch.tensor(part, dtype=torch.float32, device=current.model.device)
-                current.images.append(to_pixels(current.model.decode(points).mean))
+                z = torch.tensor(part, dtype=torch.float32, device=current.model.device)
+                current.images.append(to_pixels(current.model.decode(z).mean))
             self._spot_cost.note(len(part), time.perf_counter() - began)
-            if done + len(part) < len(current.spots):
+            if done + len(part) < len(current.points):
                 yield None
                 continue
-            self._spots_begun, self._shown_spots = None, (current.version, current.spots)
-            yield SpotsFrame(current.version, current.spots, np.concatenate(current.images))
+            small.begun, small.shown = None, (current.version, current.points)
+            yield small.make(current.version, current.points, np.concatenate(current.images))
 
     def _map(self, scene: Scene) -> Iterator[Frame | None]:
         current, view = self._pass, scene.view
@@ -398,7 +443,8 @@ class Explorer:
                 self._shown_map = (current.content, view) if complete else None
                 self._unshown_since = None if complete else now
                 tiles, contours = self._composition(view, slots), self._outlines(current)
-                yield MapFrame(current.version, scene.axes, tiles, complete, now - began, contours)
+                finest = self._finest(current, view, slots) if complete else None
+                yield MapFrame(current.version, scene.plane, tiles, complete, now - began, contours, finest)
             else:
                 yield None
             if complete:
@@ -431,18 +477,39 @@ class Explorer:
         return self._decoding.items(CELLS**2, most) // CELLS**2
 
     def _outlines(self, current: _Pass) -> tuple[Contour, ...]:
-        wanted = (current.version, current.plane.axes)
+        wanted = (current.version, current.plane)
         if self._contours[0] != wanted:
             with self._ahead(current.model.device):
-                self._contours = (wanted, contours_of(current.model, current.plane.axes))
+                self._contours = (wanted, contours_of(current.model, current.plane))
         return self._contours[1]
+
+    def _finest(self, current: _Pass, view: View, slots: list[Slot]) -> float:
+        """As in MapFrame. Mostly the tile in the middle says that there is much more to see; else a few places are
+        decoded in float32, each with the cells to its right and above it. Differences between images so much alike go
+        with the distance."""
+        middle = self._cache.image(slots[0])
+        if middle is None or _largest_step(middle) > _TELLING_STEP:
+            return 0.0
+        cell = slots[0].span / CELLS
+        u, v = np.meshgrid(
+            np.linspace(view.left, view.right, _PLACES + 2)[1:-1], np.linspace(view.bottom, view.top, _PLACES + 2)[1:-1]
+        )
+        at = np.stack([u.ravel(), v.ravel()], axis=1)
+        places = np.concatenate([at, at + np.array([cell, 0.0]), at + np.array([0.0, cell])])
+        device = current.model.device
+        with self._ahead(device):
+            z = torch.from_numpy(current.plane.beside(current.offset, places).astype(np.float32)).to(device)
+            here, right, above = current.model.decode(z).mean.clamp(0.0, 1.0).chunk(3)
+            step = torch.stack([(right - here).abs().max(), (above - here).abs().max()]).max().item()
+        level = math.floor(math.log2(BASE_CELL / cell * max(255.0 * step, 2.0**-_COARSER))) + 1
+        return (1.0 - _SAME) * BASE_CELL * 2.0**-level / MIN_CELL_PIXELS
 
     def _decode(self, current: _Pass, slots: list[Slot]) -> None:
         began = time.perf_counter()
         centres = np.concatenate([slot.centres() for slot in slots])
         device = current.model.device
         with self._ahead(device):
-            points = torch.from_numpy(embed(current.plane.offset, current.plane.axes, centres)).to(device)
+            points = torch.from_numpy(current.plane.beside(current.offset, centres).astype(np.float32)).to(device)
         cells = self._pixels(current.model, points)
         height, width, *channels = cells.shape[1:]
         mosaics = cells.reshape(len(slots), CELLS, CELLS, height, width, *channels).swapaxes(2, 3)
@@ -476,26 +543,35 @@ class Explorer:
 
     def _encodings(self, scene: Scene) -> Iterator[Frame | None]:
         current = self._pass
-        if self._are_encoded(scene, current.version):
+        if self._are_encoded(scene, current.version, current.plane):
             return
         # Piece by piece, and kept, so that a newer scene loses nothing of what was encoded.
-        version, encoding = self._encoding
-        if version != current.version or encoding is not scene.encode:
-            self._encoding, self._means = (current.version, scene.encode), []
+        version, encoding, plane = self._encoding
+        other_plane = scene.ellipses and plane != current.plane and any(part.ndim == 3 for part in self._spreads)
+        if version != current.version or encoding is not scene.encode or other_plane:
+            self._encoding, self._means, self._spreads = (current.version, scene.encode, current.plane), [], []
         done = sum(map(len, self._means))
         while done < len(scene.encode):
             began, count = time.perf_counter(), self._encoding_cost.items(*_IMAGES_A_CALL)
             images = torch.from_numpy(scene.encode[done : done + count])
             with self._ahead(current.model.device), self._fast(current.model):
                 images = images.to(current.model.device)
-                self._means.append(current.model.encode(to_float(images)).mean.cpu().numpy())
+                posterior = current.model.encode(to_float(images))
+                self._means.append(posterior.mean.cpu().numpy())
+                self._spreads.append(_spread_of(posterior, self._encoding[2]))
             self._encoding_cost.note(len(images), time.perf_counter() - began)
             done += len(images)
             if done < len(scene.encode):
                 yield None
-        self._shown_encodings = (current.version, scene.encode)
+        self._shown_encodings = (current.version, scene.encode, current.plane if scene.ellipses else None)
         means = np.concatenate(self._means)
-        yield EncodingsFrame(current.version, scene.encode, means)
+        frame = EncodingsFrame(current.version, scene.encode, means)
+        if scene.ellipses:
+            spreads = np.concatenate(self._spreads)
+            if spreads.ndim == 2:
+                spreads = covariances_on(current.plane, np.square(spreads, dtype=np.float64))
+            frame = replace(frame, plane=current.plane, covariances=spreads)
+        yield frame
 
     def _pictures(self, scene: Scene) -> Iterator[Frame]:
         request = scene.pictures
@@ -517,14 +593,30 @@ class Explorer:
             yield None if part and self._shown_pictures[1] is request else frame
 
 
-def contours_of(model: VAE, axes: tuple[int, int]) -> tuple[Contour, ...]:
-    """The outlines of the model's prior on the plane of these axes.
+def _largest_step(mosaic: np.ndarray) -> int:
+    """Grey levels by which any pixel differs between neighbouring cells of a tile, at most."""
+    height, width = mosaic.shape[0] // CELLS, mosaic.shape[1] // CELLS
+    cells = mosaic.reshape(CELLS, height, CELLS, width, -1).astype(np.int16)
+    return max(int(np.abs(np.diff(cells, axis=axis)).max()) for axis in (0, 2))
+
+
+def _spread_of(posterior: Posterior, plane: Plane) -> np.ndarray:
+    """Standard deviations (n, latent_dims) of n posteriors, or where dimensions depend on each other their covariances
+    on the plane, float64 (n, 2, 2), as those of all dimensions would fill the memory."""
+    if not isinstance(posterior, FullGaussian):
+        return posterior.scale.cpu().numpy()
+    across = plane.basis() @ posterior.factor.cpu().numpy().astype(np.float64)
+    return across @ across.transpose(0, 2, 1)
+
+
+def contours_of(model: VAE, plane: Plane) -> tuple[Contour, ...]:
+    """The outlines of the model's prior on a plane.
 
     An auto-encoder has none; its codes are standardised, so that circles show their standard deviations (sd).
     """
     if model.is_vae:
-        return model.prior.contours(axes)
-    circles = StandardNormal(model.latent_dims).contours(axes)
+        return model.prior.contours(plane)
+    circles = StandardNormal(model.latent_dims).contours(plane)
     return tuple(replace(circle, name=circle.name.replace("σ", " sd")) for circle in circles)
 
 
