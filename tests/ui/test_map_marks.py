@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from vae_studio.core.exploration import Layers
 from vae_studio.ui.latent_map import LatentMap
 from vae_studio.ui.map_marks import Mark, PlacedMark, PlacedMarks
 from vae_studio.ui.theme import DARK, LIGHT
@@ -34,7 +35,7 @@ def latent_map(qtbot):
     widget = LatentMap()
     qtbot.addWidget(widget)
     widget.resize(708, 460)  # a canvas of 680 × 440: 100 pixels to a unit, 0 in the middle
-    widget.set_layers(tiles=False, encodings=False, prior=False)
+    widget.set_layers(Layers(tiles=False, encodings=False, prior=False))
     widget.set_marks(marks())
     widget.show()
     qtbot.waitExposed(widget)

@@ -50,7 +50,7 @@ def test_zooming_keeps_the_latent_point_under_the_cursor(view, factor, fx, fy):
 def test_zoom_stays_within_its_limits_and_is_otherwise_exact(view, factor, fx, fy):
     zoomed = view.zoomed(factor, view.x + fx * view.width, view.y + fy * view.height)
 
-    expected = min(max(view.scale * view.width / factor, 1e-3), 80.0)
+    expected = min(max(view.scale * view.width / factor, 1e-3), 400.0)
     assert zoomed.scale * zoomed.width == pytest.approx(expected)
     assert abs(zoomed.u) <= MAX_CENTRE
     assert abs(zoomed.v) <= MAX_CENTRE

@@ -6,24 +6,19 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPixmap
-from shiboken6 import wrapInstance
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, QSizeF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPolygonF
 
-from vae_studio.core.scene import Tile
+from vae_studio.core.nearness import Surroundings
+from vae_studio.core.scene import Tile, View
 from vae_studio.ui.image_view import colours_of, over
 from vae_studio.ui.map_view import MapView, ticks
 from vae_studio.ui.theme import Theme
 
+_DIMMEST = 0.88  # of a tile quite far from all encodings, the share of paper
 LEFT_MARGIN, BOTTOM_MARGIN = 28, 20  # pixels for the numbers on the axes
 RING_RADIUS = 10.0
-DOT_DIAMETER = 5.0
-_HALO = 1.0  # pixels around a dot
-_FADE_STEPS = 8
 _TICK_SPACING = 64  # pixels at least between two numbers on an axis
-# Qt's QPainter::PixmapFragment, ten doubles: centre, part of the pixmap, scale, rotation, opacity.
-_PLACE, _PART, _LOOK = ("x", "y"), ("left", "top", "width", "height"), ("scale_x", "scale_y", "rotation", "opacity")
-_FRAGMENT = np.dtype([(name, np.float64) for name in (*_PLACE, *_PART, *_LOOK)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +30,56 @@ class _Picture:
     image: QImage
 
 
+@dataclass(frozen=True, slots=True)
+class _Veil:
+    """A pixel of paper for each cell, the more opaque the further all encodings are.
+
+    `column` and `row` number the cell on the bottom left, counted from the origin of the plane.
+    """
+
+    column: int
+    row: int
+    cell: float
+    pixels: np.ndarray
+    image: QImage
+
+    @classmethod
+    def over(cls, seen: View, cell: float, surroundings: Surroundings, paper: str) -> _Veil:
+        """A third wider and higher on each side than what is seen, so that small pans need no other."""
+        wide, high = (seen.right - seen.left) / 3, (seen.top - seen.bottom) / 3
+        columns = np.arange(math.floor((seen.left - wide) / cell), math.ceil((seen.right + wide) / cell))
+        rows = np.arange(math.floor((seen.bottom - high) / cell), math.ceil((seen.top + high) / cell))
+        far = surroundings.far((columns + 0.5) * cell, (rows[::-1] + 0.5) * cell)
+        alpha = np.rint(255 * _DIMMEST * far).astype(np.uint32)
+        pixels = alpha << 24 | np.uint32(QColor(paper).rgb() & 0xFFFFFF)
+        image = QImage(pixels.data, len(columns), len(rows), pixels.strides[0], QImage.Format.Format_ARGB32)
+        return cls(int(columns[0]), int(rows[0]), cell, pixels, image)
+
+    def covers(self, seen: View, cell: float) -> bool:
+        left, bottom = self.column * cell, self.row * cell
+        right, top = left + self.image.width() * cell, bottom + self.image.height() * cell
+        inside = left <= seen.left and seen.right <= right and bottom <= seen.bottom and seen.top <= top
+        return self.cell == cell and inside
+
+
 class TileLayer:
     """Decoded tiles, grey values mapped from the theme's paper (0) to its ink (255), colours as they are."""
 
     def __init__(self, theme: Theme) -> None:
         self._tiles: tuple[Tile, ...] = ()
+        self._surroundings: Surroundings | None = None
+        self._veil: _Veil | None = None
         self._pictures: dict[int, _Picture] = {}
         self.set_theme(theme)
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
         self._pictures = {}
+        self._veil = None
+
+    def set_surroundings(self, surroundings: Surroundings | None) -> None:
+        """Let tiles fade where these encodings are far; None lets none."""
+        self._surroundings, self._veil = surroundings, None
 
     def set_tiles(self, tiles: tuple[Tile, ...]) -> None:
         """Show these. Pictures of arrays that stay are kept; each holds its array, so its id cannot be reused."""
@@ -64,6 +98,20 @@ class TileLayer:
             right, bottom = (round(p * ratio) / ratio for p in view.to_pixel(tile.right, tile.bottom))
             image = self._picture(tile)
             painter.drawImage(QRectF(left, top, right - left, bottom - top), image, QRectF(image.rect()))
+
+    def paint_dimming(self, painter: QPainter, view: MapView) -> None:
+        """Paper over the cells that are far from any encoding, the more the further."""
+        cell = min(((tile.right - tile.left) / tile.cells for tile in self._tiles if tile.cells), default=None)
+        if self._surroundings is None or cell is None:
+            return
+        seen = view.region()
+        if self._veil is None or not self._veil.covers(seen, cell):
+            self._veil = _Veil.over(seen, cell, self._surroundings, self._theme.paper)
+        veil = self._veil
+        left, top = view.to_pixel(veil.column * cell, (veil.row + veil.image.height()) * cell)
+        size = QSizeF(veil.image.width() * cell / view.scale, veil.image.height() * cell / view.scale)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
+        painter.drawImage(QRectF(QPointF(left, top), size), veil.image, QRectF(veil.image.rect()))
 
     def _picture(self, tile: Tile) -> QImage:
         picture = self._pictures.get(id(tile.image))
@@ -85,84 +133,6 @@ def _in_squares(colours: np.ndarray, cells: int, paper: int) -> np.ndarray:
     squares = np.full((cells, side, cells, side), paper, np.uint32)
     squares[:, top : top + height, :, left : left + width] = colours.reshape(cells, height, cells, width)
     return squares.reshape(cells * side, cells * side)
-
-
-class EncodingLayer:
-    """Encodings as dots in the colours of their classes; classes can be hidden, points can be faded."""
-
-    def __init__(self, theme: Theme) -> None:
-        self._theme = theme
-        self._hidden: frozenset[int] = frozenset()
-        self._points = np.zeros((0, 2), np.float64)
-        self._labels = np.zeros(0, np.intp)
-        self._fade = np.zeros(0, np.intp)
-        self._sheet: tuple[float, QPixmap] | None = None
-
-    def set_theme(self, theme: Theme) -> None:
-        self._theme = theme
-        self._sheet = None
-
-    def set_hidden(self, classes: frozenset[int]) -> None:
-        self._hidden = classes
-
-    def set_points(self, points: np.ndarray, labels: np.ndarray, fade: np.ndarray | None) -> None:
-        """Points (n, 2), labels (n,), opacities (n,) from 0 to 1 or None for opaque; what is not finite is left out."""
-        opacity = np.ones(len(points)) if fade is None else np.clip(np.nan_to_num(fade), 0.0, 1.0)
-        steps = np.rint(opacity * _FADE_STEPS).astype(np.intp)
-        kept = np.flatnonzero(np.isfinite(points).all(axis=1) & (steps > 0))
-        kept = kept[np.argsort(steps[kept], kind="stable")]  # the nearer to the plane, the further on top
-        self._points = points[kept].astype(np.float64)
-        self._labels = labels[kept].astype(np.intp)
-        self._fade = steps[kept]
-
-    def paint(self, painter: QPainter, view: MapView, ratio: float) -> None:
-        """Stamps at whole device pixels: 2000 take a tenth of a millisecond, round-capped points 75 times as long."""
-        size = math.ceil((DOT_DIAMETER + 2 * _HALO) * ratio)
-        x = (view.x + view.width / 2 + (self._points[:, 0] - view.u) / view.scale) * ratio - size / 2
-        y = (view.y + view.height / 2 - (self._points[:, 1] - view.v) / view.scale) * ratio - size / 2
-        shown = (x > view.x * ratio - size) & (x < (view.x + view.width) * ratio)
-        shown &= (y > view.y * ratio - size) & (y < (view.y + view.height) * ratio)
-        for label in self._hidden:
-            shown &= self._labels != label
-        if not shown.any():
-            return
-        if self._sheet is None or self._sheet[0] != ratio:
-            self._sheet = ratio, self._make_sheet(size, ratio)
-        stamps = np.zeros(np.count_nonzero(shown), _FRAGMENT)
-        stamps["x"], stamps["y"] = np.rint(x[shown]) + size / 2, np.rint(y[shown]) + size / 2
-        stamps["left"] = size * (self._labels[shown] % len(self._theme.classes))
-        stamps["top"] = size * (self._fade[shown] - 1)
-        stamps["width"] = stamps["height"] = size
-        stamps["scale_x"] = stamps["scale_y"] = stamps["opacity"] = 1.0
-        painter.save()
-        painter.scale(1 / ratio, 1 / ratio)
-        # One call: each call into Qt lets other threads run, and may wait for them as long as painting takes.
-        first = wrapInstance(stamps.ctypes.data, QPainter.PixmapFragment)
-        painter.drawPixmapFragments(first, len(stamps), self._sheet[1])
-        painter.restore()
-
-    def _make_sheet(self, size: int, ratio: float) -> QPixmap:
-        """A stamp for each class (column) and opacity (row), of so many device pixels each."""
-        classes = self._theme.classes
-        sheet = QPixmap(size * len(classes), size * _FADE_STEPS)
-        sheet.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(sheet)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        radius = DOT_DIAMETER / 2 * ratio
-        for row in range(_FADE_STEPS):
-            for column, colour in enumerate(classes):
-                centre = QPointF((column + 0.5) * size, (row + 0.5) * size)
-                painter.setBrush(_translucent(self._theme.paper, 0.75))
-                painter.drawEllipse(centre, radius + _HALO * ratio, radius + _HALO * ratio)
-                painter.setBrush(QColor(colour))
-                painter.drawEllipse(centre, radius, radius)
-        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_DestinationIn)
-        for row in range(_FADE_STEPS):
-            fade = QColor.fromRgbF(0.0, 0.0, 0.0, (row + 1) / _FADE_STEPS)
-            painter.fillRect(0, row * size, sheet.width(), size, fade)
-        painter.end()
-        return sheet
 
 
 def paint_axes(painter: QPainter, view: MapView, theme: Theme, x_name: str, y_name: str | None) -> None:
@@ -225,7 +195,7 @@ def place_of_point(centre: QPointF) -> QRect:
 def paint_point(painter: QPainter, centre: QPointF, theme: Theme) -> None:
     """The current point: a ring with a dark outline on either side, so that it shows on any tile, and a cross."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(_translucent(theme.paper, 0.6))
+    painter.setBrush(translucent(theme.paper, 0.6))
     painter.setPen(QPen(QColor(theme.halo), 5.0))
     painter.drawEllipse(centre, RING_RADIUS, RING_RADIUS)
     painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -236,7 +206,20 @@ def paint_point(painter: QPainter, centre: QPointF, theme: Theme) -> None:
     painter.drawLine(centre - QPointF(0, 6), centre + QPointF(0, 6))
 
 
-def _translucent(colour: str, alpha: float) -> QColor:
+def paint_lasso(painter: QPainter, corners: list[QPointF], theme: Theme) -> None:
+    """A lasso as far as it is drawn: its line, and the area that it would enclose."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(translucent(theme.accent, 0.18))
+    painter.drawPolygon(QPolygonF(corners))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for pen in (QPen(translucent(theme.halo, 0.6), 4.0), QPen(QColor(theme.accent), 2.0)):
+        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+        painter.setPen(pen)
+        painter.drawPolyline(QPolygonF(corners))
+
+
+def translucent(colour: str, alpha: float) -> QColor:
     result = QColor(colour)
     result.setAlphaF(alpha)
     return result

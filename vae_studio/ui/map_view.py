@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from vae_studio.core.latent import Region
 from vae_studio.core.scene import View
 
-# What a fitted view shows at least, from the centre outwards: 3σ of the prior across, 2σ up and down.
-FIT_U, FIT_V = 3.4, 2.1
-MIN_SPAN, MAX_SPAN = 1e-3, 80.0  # latent units across the canvas, at the deepest and the widest zoom
-MAX_CENTRE = 40.0  # panning further from the prior shows nothing anybody could want
+# What a fitted view shows at least, unless there is more: 3σ of the prior across, 2σ up and down.
+HOME = Region(-3.4, 3.4, -2.1, 2.1)
+MIN_SPAN, MAX_SPAN = 1e-3, 400.0  # latent units across the canvas, at the deepest and the widest zoom
+MAX_CENTRE = 200.0  # panning further from the prior shows nothing anybody could want
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class MapView:
     height: int
 
     @classmethod
-    def fitted(cls, x: int, y: int, width: int, height: int) -> MapView:
-        """The view centred on 0 in which all of ±FIT_U × ±FIT_V is visible."""
-        return cls(0.0, 0.0, max(2 * FIT_U / width, 2 * FIT_V / height), x, y, width, height)
+    def fitted(cls, x: int, y: int, width: int, height: int, home: Region = HOME) -> MapView:
+        """The view in which just all of this rectangle is visible, within the limits."""
+        return cls(0.0, 0.0, 1.0, x, y, width, height).showing(home)
 
     def to_pixel(self, u: float, v: float) -> tuple[float, float]:
         return (
@@ -64,21 +64,32 @@ class MapView:
         """The same centre and scale on another canvas."""
         return replace(self, x=x, y=y, width=width, height=height)
 
-    def showing(self, region: Region) -> MapView:
-        """The view in which just all of this rectangle is visible, within the limits."""
+    def showing(self, region: Region, finest: float = 0.0) -> MapView:
+        """The view in which just all of this rectangle is visible, within the limits, of which `finest` may be one."""
         wanted = max((region.right - region.left) / self.width, (region.top - region.bottom) / self.height)
         return replace(
             self,
-            scale=_clamp(wanted, MIN_SPAN / self.width, MAX_SPAN / self.width),
+            scale=_clamp(wanted, self._least(finest), MAX_SPAN / self.width),
             u=_clamp((region.left + region.right) / 2, -MAX_CENTRE, MAX_CENTRE),
             v=_clamp((region.bottom + region.top) / 2, -MAX_CENTRE, MAX_CENTRE),
         )
 
-    def zoomed(self, factor: float, x: float, y: float) -> MapView:
-        """Magnified by `factor`, within the limits, while the latent point at this pixel stays there."""
+    def zoomed(self, factor: float, x: float, y: float, finest: float = 0.0) -> MapView:
+        """Magnified by `factor`, within the limits, while the latent point at this pixel stays there.
+
+        `finest` is the least scale that it is to have, unless it has a lesser one already.
+        """
         u, v = self.to_latent(x, y)
-        scale = _clamp(self.scale / factor, MIN_SPAN / self.width, MAX_SPAN / self.width)
+        scale = _clamp(self.scale / factor, self._least(finest), MAX_SPAN / self.width)
         return replace(self, scale=scale).with_latent_at(u, v, x, y)
+
+    def _least(self, finest: float) -> float:
+        return max(MIN_SPAN / self.width, min(finest, self.scale))
+
+    @property
+    def is_deepest(self) -> bool:
+        """Whether single precision allows no further zoom."""
+        return self.scale <= MIN_SPAN / self.width * (1 + 1e-9)
 
     def with_latent_at(self, u: float, v: float, x: float, y: float) -> MapView:
         """Panned, within the limits, so that latent (u, v) lies at pixel (x, y)."""
