@@ -215,10 +215,10 @@ def test_the_parts_share_the_height(panel, dims, width, height):
     assert all(panel.rect().adjusted(8, 8, -8, -8).contains(rect) for rect in order)
     if dims == 2:
         assert view.width() == view.height() == width - 24  # nothing else wants the height
-        assert sliders.height() == 2 * 28
+        assert sliders.height() == 2 * 40
     else:
         assert view.height() == min(240, width - 24)
-        assert sliders.height() >= 5 * 28
+        assert sliders.height() >= 4 * 40
         assert panel.height() - button.bottom() <= 14
 
 
@@ -226,7 +226,7 @@ def test_it_can_shrink_again_to_its_smallest_size(panel):
     panel.set_dims(64)
     panel.resize(panel.minimumSizeHint())
     QApplication.processEvents()
-    assert part(panel, "latent_sliders").height() >= 3 * 28
+    assert part(panel, "latent_sliders").height() >= 3 * 40
     assert part(panel, "decoder_view").height() >= 100
     assert panel.rect().contains(part(panel, "copy_z_button"))
 

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QColor, QKeySequence, QShortcut
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLabel, QSlider, QStyle, QStyleOptionSlider
+from PySide6.QtWidgets import (
+    QApplication,
+    QDoubleSpinBox,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSlider,
+    QStyle,
+    QStyleOptionSlider,
+)
 
+from vae_studio.core.directions import Direction
+from vae_studio.core.plane import subscript
+from vae_studio.ui import strip_requests
 from vae_studio.ui.latent_sliders import LatentSliders
+from vae_studio.ui.theme import DARK, LIGHT, apply
 
 
 @pytest.fixture
@@ -58,16 +72,19 @@ def name_label(widget, text) -> QLabel:
     return next(child for child in widget.findChildren(QLabel) if child.text() == text)
 
 
-def built(widget, count):
-    return lambda: len([s for s in widget.findChildren(QSlider) if s.objectName().startswith("latent_")]) == count
+def slider_rows(widget) -> list[int]:
+    """The dimensions whose sliders are there, from the top."""
+    found = [s for s in widget.findChildren(QSlider) if s.objectName().startswith("latent_") and s.isVisible()]
+    found.sort(key=lambda control: control.mapTo(widget, QPoint(0, 0)).y())
+    return [int(control.objectName().rpartition("_")[2]) for control in found]
 
 
 def test_rows_are_named_after_their_dimensions(sliders):
     for index, name in enumerate(("z₁", "z₂", "z₃")):
         row = slider(sliders, index).parentWidget().parentWidget()
-        assert [child.text() for child in row.findChildren(QLabel)] == [name]
+        assert [child.text() for child in row.findChildren(QLabel) if child.isVisible()] == [name]
         assert name in slider(sliders, index).accessibleName()
-        assert row.height() <= 28
+        assert row.height() <= 40
 
 
 def test_dragging_a_handle_changes_one_coordinate(sliders, moves):
@@ -185,7 +202,7 @@ def test_a_point_of_another_length_is_refused(sliders):
 
 def test_tab_goes_down_the_rows(sliders, qtbot):
     sliders.set_dims(30)
-    qtbot.waitUntil(lambda: built(sliders, 30)() and slider(sliders, 29).isVisible())
+    assert slider(sliders, 29) is None, "there are no more rows than can be seen"
     sliders.activateWindow()
     qtbot.waitUntil(lambda: QApplication.activeWindow() is sliders)
     slider(sliders, 0).setFocus()
@@ -220,41 +237,57 @@ def test_fewer_dimensions_hide_rows_and_more_bring_them_back(sliders, moves):
 
 
 def test_256_dimensions_do_not_hold_up_the_window(qtbot):
-    times = []
+    times, moves = [], []
     for _ in range(3):
         widget = LatentSliders()
         qtbot.addWidget(widget)
-        widget.resize(280, 200)
-        started = time.perf_counter()
+        widget.resize(280, 240)
+        started = time.thread_time()
         widget.set_dims(256)
         widget.show()
         qtbot.waitExposed(widget)
-        times.append(time.perf_counter() - started)
+        times.append(time.thread_time() - started)
         assert slider(widget, 0).isVisible()
-        assert widget.verticalScrollBar().maximum() == 256 * 28 - widget.viewport().height()
     assert min(times) < 0.15
-    widget.set_point(tuple(index / 100 for index in range(256)))
-    qtbot.waitUntil(built(widget, 256))
-    assert field(widget, 255).value() == 2.55
-    assert name_label(widget, "z₂₅₆").parentWidget() is slider(widget, 255).parentWidget().parentWidget()
+    bar, tall = widget.list.verticalScrollBar(), widget.list.viewport().height()
+    assert bar.maximum() == 256 * 40 - tall
+    assert len(widget.findChildren(QSlider)) < 20, "there are no more rows than can be seen"
+    for turn in range(50):  # as a drag on the map does: two coordinates move
+        point = (turn / 20, *[0.0] * 254, -turn / 20)
+        started = time.thread_time()
+        widget.set_point(point)
+        moves.append(time.thread_time() - started)
+    assert float(np.median(moves)) < 1e-3
+    point = tuple(index / 100 for index in range(256))
+    widget.set_point(point)
+    for place in (bar.maximum() // 2, 0, bar.maximum()):
+        bar.setValue(place)
+        seen = slider_rows(widget)
+        first = place // 40
+        assert set(range(first, (place + tall - 1) // 40 + 1)) <= set(seen)
+        assert [field(widget, index).value() for index in seen] == [index / 100 for index in seen]
+        for index in seen:
+            assert name_label(widget, subscript(index)).parentWidget() is slider(widget, index).parentWidget().parent()
+    assert seen[-1] == 255
+    assert len(widget.findChildren(QSlider)) < 20, "rows are used again"
 
 
-def test_of_many_rows_those_in_sight_follow_at_once_and_the_others_when_they_are_seen(qtbot):
+def test_what_is_half_typed_stays_when_it_is_scrolled_away(qtbot):
     widget = LatentSliders()
     qtbot.addWidget(widget)
-    widget.resize(280, 200)
-    widget.set_dims(100)
+    widget.resize(280, 240)
+    widget.set_dims(256)
     widget.show()
-    qtbot.waitUntil(built(widget, 100))
-    for turn in range(1, 4):
-        widget.set_point((float(turn),) * 100)
-        assert [field(widget, row).value() for row in range(7)] == [turn] * 7
-        assert widget.point() == (float(turn),) * 100
-    widget.verticalScrollBar().setValue(widget.verticalScrollBar().maximum())
-    assert field(widget, 99).value() == 3.0
-    widget.set_point((0.5,) * 100)
-    assert field(widget, 99).value() == 0.5
-    qtbot.waitUntil(lambda: field(widget, 0).value() == 0.5)
+    with qtbot.waitActive(widget):
+        widget.activateWindow()
+    got = []
+    widget.changed.connect(got.append)
+    type_into(field(widget, 1), "2.5", enter=False)
+    bar = widget.list.verticalScrollBar()
+    for place in (3000, bar.maximum(), 0):
+        bar.setValue(place)
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+    assert [point[:3] for point in got] == [(0.0, 2.5, 0.0)]
 
 
 def test_the_wheel_scrolls_a_long_list_and_turns_a_slider_in_a_short_one(sliders, moves, qtbot):
@@ -268,31 +301,214 @@ def test_the_wheel_scrolls_a_long_list_and_turns_a_slider_in_a_short_one(sliders
     assert moves[0][0] < 0
     sliders.set_dims(20)
     moves.clear()
-    bar = sliders.verticalScrollBar()
-    qtbot.waitUntil(lambda: bar.maximum() > 0 and slider(sliders, 19).isVisible())
+    bar = sliders.list.verticalScrollBar()
     QApplication.processEvents()
-    for control in (slider(sliders, 1), field(sliders, 6)):  # the first turn brings the others up
+    assert bar.maximum() > 0
+    for control in (slider(sliders, 1), field(sliders, 4)):  # the first turn brings the others up
         before = bar.value()
         wheel_over(control)
         assert bar.value() > before
     assert moves == []
 
 
-def test_dimensions_that_carry_nothing_are_faint_and_say_why(sliders):
+def test_dimensions_that_carry_nothing_are_faint_say_why_and_can_be_moved(qapp, sliders, moves):
+    apply(qapp, DARK)
     sliders.set_kl_per_dim((2.5, 0.004, 0.01))
-    roles = [name_label(sliders, name).property("role") for name in ("z₁", "z₂", "z₃")]
-    assert roles == ["muted", "faint", "muted"]
-    assert "no information (KL = 0.004 nats)" in name_label(sliders, "z₂").toolTip()
+    for control in (lambda i: name_label(sliders, "z₁z₂z₃"[2 * i : 2 * i + 2]), lambda i: field(sliders, i)):
+        assert [control(index).property("role") == "faint" for index in range(3)] == [False, True, False]
+    for control in (name_label(sliders, "z₂"), slider(sliders, 1), field(sliders, 1)):
+        assert "z₂ carries no information: its KL is 0.004 nats" in control.toolTip()
     assert "2.500 nats" in name_label(sliders, "z₁").toolTip()
+    colours = [sliders.grab().toImage().pixelColor(*track_of(sliders, index)).name() for index in (0, 1)]
+    qapp.setStyleSheet("")
+    assert colours == [DARK.accent, DARK.faint]
+    type_into(field(sliders, 1), "1.5")
+    assert moves == [(0.0, 1.5, 0.0)]
     sliders.set_kl_per_dim(None)
     assert name_label(sliders, "z₂").property("role") == "muted"
     assert "nats" not in name_label(sliders, "z₂").toolTip()
 
 
-def test_kl_reaches_rows_that_are_built_later(qtbot):
+def track_of(widget, index) -> tuple[int, int]:
+    """A pixel of the filled part of a slider's groove."""
+    control = slider(widget, index)
+    place = control.mapTo(widget, QPoint(12, handle(control).y()))
+    ratio = widget.devicePixelRatio()
+    return round(place.x() * ratio), round(place.y() * ratio)
+
+
+def test_the_most_informative_come_first_where_there_are_many(qtbot):
     widget = LatentSliders()
     qtbot.addWidget(widget)
-    widget.set_dims(64, [0.0] * 60 + [1.0] * 4)
-    qtbot.waitUntil(built(widget, 64))
-    assert name_label(widget, "z₆₀").property("role") == "faint"
-    assert name_label(widget, "z₆₁").property("role") == "muted"
+    widget.resize(280, 900)
+    kl = [0.5, 0.0, 3.0, 0.001, 2.0, 0.02, 0.0, 1.0, 0.7, 0.6]
+    by_kl = [2, 4, 7, 8, 9, 0, 5, 3, 1, 6]
+    widget.show()
+    widget.set_dims(8, kl[:8])
+    assert slider_rows(widget) == list(range(8)), "few stay where people look for them"
+    widget.set_dims(10)
+    order, active = (widget.findChild(QPushButton, f"sliders_{name}") for name in ("by_kl", "active_only"))
+    assert slider_rows(widget) == list(range(10)) and not order.isEnabled() and not active.isEnabled()
+    assert "not known" in order.toolTip()
+    widget.set_kl_per_dim(kl)
+    assert slider_rows(widget) == by_kl and order.isChecked()
+    told = []
+    widget.choices_changed.connect(told.append)
+    active.click()
+    assert slider_rows(widget) == by_kl[:7]
+    assert "7 of 10" in active.text()
+    order.click()
+    assert slider_rows(widget) == [0, 2, 4, 5, 7, 8, 9]
+    assert widget.content_height() == 7 * 40 + widget.tools.sizeHint().height() + 4
+    other = LatentSliders()
+    qtbot.addWidget(other)
+    other.set_choices(told[-1])
+    other.resize(280, 900)
+    other.set_dims(10, kl)
+    other.show()
+    assert slider_rows(other) == slider_rows(widget)
+    # While a slider is held nothing may move away from under the mouse.
+    held = slider(widget, 2)
+    QTest.mousePress(held, Qt.MouseButton.LeftButton, pos=handle(held))
+    widget.set_kl_per_dim(kl[::-1])
+    assert slider_rows(widget) == [0, 2, 4, 5, 7, 8, 9]
+    QTest.mouseRelease(held, Qt.MouseButton.LeftButton, pos=handle(held))
+    assert slider_rows(widget) == [index for index in range(10) if kl[::-1][index] >= 0.01]
+
+
+def test_a_slider_is_found_as_its_number_or_name_is_typed(qtbot):
+    widget = LatentSliders()
+    qtbot.addWidget(widget)
+    widget.resize(280, 900)
+    widget.set_dims(256, [1.0 + index for index in range(256)])
+    widget.set_directions([Direction("Thicker", tuple(np.eye(256)[3]))])
+    widget.show()
+    with qtbot.waitActive(widget):
+        widget.activateWindow()
+    search = widget.findChild(QLineEdit, "sliders_search")
+    search.setFocus()
+    before = slider_rows(widget)
+    assert before[:2] == [255, 254]
+    height = widget.content_height()
+    for typed, found in (("z17", [16, *range(178, 168, -1)]), ("25", [24, 255, 254, 253, 252, 251, 250, 249])):
+        search.clear()
+        QTest.keyClicks(search, typed)
+        assert slider_rows(widget) == found
+        assert widget.content_height() == height, "the picture above does not jump while one types"
+        assert widget.findChild(QSlider, "direction_slider_0") is None
+    QTest.keyClick(search, Qt.Key.Key_Return)
+    assert QApplication.focusWidget() is slider(widget, 24)
+    search.setFocus()
+    search.selectAll()
+    QTest.keyClicks(search, "thick")
+    assert slider_rows(widget) == [] and widget.findChild(QSlider, "direction_slider_0").isVisible()
+    QTest.keyClicks(search, "!")
+    assert [child for child in widget.findChildren(QLabel) if child.isVisible() and "called so" in child.text()]
+    QTest.keyClick(search, Qt.Key.Key_Escape)
+    assert slider_rows(widget)[:15] == before[:15]
+    QTest.keyClick(search, Qt.Key.Key_PageDown)
+    assert widget.list.verticalScrollBar().value() == widget.list.viewport().height()
+
+
+def test_a_direction_moves_the_point_along_itself_and_can_be_removed(sliders, moves):
+    vector = np.array([2.0, -1.0, 2.0]) / 3.0
+    start = np.array([0.5, 1.0, -0.25])
+    sliders.set_point(tuple(start))
+    sliders.set_directions([Direction("thicker", tuple(vector)), Direction("slanted", (0.0, 1.0, 0.0))])
+    along, other = (sliders.findChild(QDoubleSpinBox, f"direction_value_{index}") for index in (0, 1))
+    assert along.value() == pytest.approx(start @ vector, abs=5e-4)
+    assert other.value() == 1.0
+    type_into(along, "1.5")
+    expected = start + (1.5 - start @ vector) * vector
+    assert moves[-1] == pytest.approx(tuple(expected), abs=1e-12)
+    assert np.array(moves[-1]) @ vector == pytest.approx(1.5, abs=1e-12)
+    assert [field(sliders, index).value() for index in range(3)] == pytest.approx(expected, abs=5e-4)
+    assert other.value() == pytest.approx(expected[1], abs=5e-4)
+    type_into(field(sliders, 0), "2")
+    assert along.value() == pytest.approx(np.array([2.0, *expected[1:]]) @ vector, abs=5e-4)
+    assert name_label(sliders, "thicker").mapTo(sliders, QPoint()).y() < slider(sliders, 0).mapTo(sliders, QPoint()).y()
+    removed = []
+    sliders.direction_removed.connect(removed.append)
+    sliders.findChild(QPushButton, "direction_remove_1").click()
+    assert removed == [1]
+    sliders.set_directions([Direction("thicker", tuple(vector))])
+    assert not other.isVisible()
+    with pytest.raises(ValueError, match="2 coordinates for 3"):
+        sliders.set_directions([Direction("flat", (1.0, 0.0))])
+
+
+def test_strips_show_what_each_row_does_from_here(sliders, qtbot):
+    sliders.resize(280, 160)
+    direction = Direction("both", (0.6, 0.0, 0.8))
+    sliders.set_directions([direction])
+    asked = []
+    sliders.strips_wanted.connect(asked.append)
+    sliders.set_point((1.0, 2.0, 3.0))
+    qtbot.waitUntil(lambda: bool(asked) and asked[-1][:, 1].max() > 0)
+    points, vector, here = asked[-1], np.array(direction.vector), np.array([1.0, 2.0, 3.0])
+    rows = 1 + len([index for index in range(3) if slider(sliders, index).visibleRegion().boundingRect().height() > 0])
+    count = len(points) // rows
+    strips = points.reshape(rows, count, 3)
+    middles = -4.0 + 8.0 * (np.arange(count) + 0.5) / count  # of equal parts of the slider's range
+    np.testing.assert_allclose(strips[0] @ vector, middles, atol=1e-12)
+    np.testing.assert_allclose(np.cross(strips[0] - here, vector), 0.0, atol=1e-12)
+    for index, strip in enumerate(strips[1:]):
+        np.testing.assert_array_equal(strip[:, index], middles)
+        np.testing.assert_array_equal(np.delete(strip, index, axis=1), np.tile(np.delete(here, index), (count, 1)))
+
+    # The picture over the handle is that of its value, in the colours of the theme.
+    images = np.zeros((len(points), 28, 28), np.uint8)
+    images[count + 2] = 255
+    sliders.set_strips(points, images)
+    control = slider(sliders, 0)
+    for theme in (DARK, LIGHT):
+        sliders.set_theme(theme)
+        sliders.set_point((float(middles[2]), 2.0, 3.0))
+        picture = control.grab().toImage()
+        ratio = picture.devicePixelRatio()
+        colours = [QColor(theme.paper).name()] * count
+        colours[2] = QColor(theme.ink).name()
+        place, width = control.strip_rect(), control.strip_rect().width() / count
+        xs = [place.left() + (index + 0.5) * width for index in range(count)]
+        found = [picture.pixelColor(round(x * ratio), round(place.center().y() * ratio)).name() for x in xs]
+        assert found == colours
+        assert handle(control).x() == pytest.approx(xs[2], abs=1.5)
+    QTest.mouseClick(control, Qt.MouseButton.LeftButton, pos=QPoint(round(xs[0]), 8))
+    assert field(sliders, 0).value() == pytest.approx(middles[0], abs=0.06), "a press on a picture goes there"
+
+    sliders.set_strips(points.copy(), images)  # of another request: no row's
+    sliders.show_strips(False)
+    qtbot.waitUntil(lambda: asked[-1] is None)
+    assert control.height() < 28 and control.strip() is None
+
+
+def test_strips_are_asked_for_of_rows_in_sight_and_not_faster_than_they_come(qtbot, monkeypatch):
+    monkeypatch.setattr(strip_requests, "PATIENCE", 1000.0)
+    widget = LatentSliders()
+    qtbot.addWidget(widget)
+    widget.resize(280, 240)
+    widget.set_dims(256)
+    asked = []
+    widget.strips_wanted.connect(asked.append)
+    widget.show()
+    qtbot.waitUntil(lambda: len(asked) == 1)
+    tall = widget.list.viewport().height()
+
+    def varied(points) -> list[int]:
+        """The dimensions that some picture's neighbours differ in."""
+        steps = np.abs(np.diff(points, axis=0)).max(axis=0)
+        return np.flatnonzero(steps).tolist()
+
+    assert varied(asked[0]) == list(range(-(-tall // 40)))
+    for turn in range(1, 4):
+        widget.set_point((turn / 10,) * 256)
+        qtbot.wait(round(1.5 * strip_requests.INTERVAL_MS))
+    assert len(asked) == 1, "the first has not come yet"
+    widget.set_strips(asked[0], np.zeros((len(asked[0]), 28, 28), np.uint8))
+    qtbot.waitUntil(lambda: len(asked) == 2)
+    assert asked[1][0, 200] == 0.3, "the newest point is what is asked for next"
+    widget.list.verticalScrollBar().setValue(100 * 40)
+    qtbot.waitUntil(lambda: len(asked) == 3)
+    assert varied(asked[2]) == list(range(100, 100 + -(-tall // 40))), "others in sight do not wait"
+    widget.hide()
+    qtbot.waitUntil(lambda: asked[-1] is None)

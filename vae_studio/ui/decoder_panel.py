@@ -13,14 +13,13 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPushButton, QW
 from vae_studio.core.config import RunConfig
 from vae_studio.ui.controls import chip, label
 from vae_studio.ui.image_view import ImageView
-from vae_studio.ui.latent_sliders import ROW_HEIGHT, LatentSliders
+from vae_studio.ui.latent_sliders import LatentSliders
 from vae_studio.ui.theme import DARK, Theme
 
 _MARGIN = 12
 _GAP = 8
 _SIDE = 240  # the image keeps this much when sliders compete for the height
 _SMALLEST_SIDE = 160
-_FEWEST_ROWS = 3
 _COPIED_MS = 1200
 _MEAN = "Show the mean of p(x|z): the expected image at the point."
 _SAMPLE = "Show one draw from p(x|z), a random value for every pixel. Press it again for another draw."
@@ -83,6 +82,7 @@ class DecoderPanel(QFrame):
         self._reset.clicked.connect(self.reset_requested)
         self._copy.clicked.connect(self.copy_point)
         self.sliders.changed.connect(self._slider_moved)
+        self.sliders.resized.connect(self._make_room)
         self.set_config(RunConfig())
 
     def sizeHint(self) -> QSize:
@@ -90,15 +90,13 @@ class DecoderPanel(QFrame):
         return QSize(296, self.minimumSizeHint().height())
 
     def minimumSizeHint(self) -> QSize:
-        rows = min(self.sliders.content_height(), _FEWEST_ROWS * ROW_HEIGHT)
-        return QSize(240, 2 * _MARGIN + self._fixed_height() + _SMALLEST_SIDE + rows)
+        least = self.sliders.least_height()
+        return QSize(240, 2 * _MARGIN + self._fixed_height() + _SMALLEST_SIDE + least)
 
     def set_dims(self, dims: int, kl_per_dim: Sequence[float] | None = None) -> None:
         """Show a point with this many coordinates, at the origin."""
         self.sliders.set_dims(dims, kl_per_dim)
         self._show_norm()
-        self.updateGeometry()
-        self._place()
 
     def gesture(self) -> tuple[int, int]:
         """What belongs together of that which `point_changed` has told."""
@@ -139,6 +137,7 @@ class DecoderPanel(QFrame):
 
     def set_theme(self, theme: Theme) -> None:
         self.view.set_theme(theme)
+        self.sliders.set_theme(theme)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -171,6 +170,11 @@ class DecoderPanel(QFrame):
         button.setAccessibleName(text)
         return button
 
+    def _make_room(self) -> None:
+        """There are more sliders now, or fewer."""
+        self.updateGeometry()
+        self._place()
+
     def _fixed_height(self) -> int:
         """What heading, norm, buttons and the gaps between the five parts take."""
         parts = (self._heading, self._norm, self._buttons)
@@ -185,7 +189,7 @@ class DecoderPanel(QFrame):
         self._fit_title(width)
         free = max(0, self.height() - 2 * _MARGIN - self._fixed_height())
         wanted = self.sliders.content_height()
-        at_most = max(0, free - min(wanted, _FEWEST_ROWS * ROW_HEIGHT))
+        at_most = max(0, free - min(wanted, self.sliders.least_height()))
         side = min(width, at_most, max(_SIDE, free - wanted))
         top = _MARGIN
         for part, height in (
