@@ -26,15 +26,19 @@ from rich.table import Column, Table
 import vae_studio
 from vae_studio import paths
 from vae_studio.cli_bench import bench
+from vae_studio.cli_combine import combine
 from vae_studio.cli_encode import encode
 from vae_studio.cli_path import path as path_command
+from vae_studio.cli_plane import plane_of
 from vae_studio.cli_reproduce import reproduce
+from vae_studio.cli_sample import sample
 from vae_studio.core import library
 from vae_studio.core.batch_offer import offer, reason_to_stay, training_images
 from vae_studio.core.config import ConfigError, RunConfig, settings
 from vae_studio.core.figures import DEFAULT_SAMPLES, EvaluationRequest
 from vae_studio.core.files import FileError, make_folder
 from vae_studio.core.latent import GridError, GridRequest, Quantiles, Region
+from vae_studio.core.plane import Plane
 from vae_studio.core.presets import DEFAULT_PRESET, PRESETS, find_preset
 from vae_studio.terminal import (
     DeviceOption,
@@ -67,6 +71,8 @@ app = typer.Typer(
 )
 app.add_typer(reproduce, name="reproduce")
 app.command()(path_command)
+app.command()(combine)
+app.command()(sample)
 app.command()(bench)
 app.command()(encode)
 _LARGEST = "largest"
@@ -183,7 +189,7 @@ def _headless(*, as_json: bool) -> int:
     folder = make_folder(paths.new_run_folder(paths.runs(), config.preset))
     finished, saved = _train(config, folder, as_json=as_json)
     picture = folder / "grid.png"
-    request = GridRequest(point=(0.0,) * config.latent_dims, axes=(0, 1))
+    request = GridRequest(point=(0.0,) * config.latent_dims)
     pixels = render_grid(finished.model, request)
     write_grid(picture, pixels, finished.model, request, name=folder.name, sha256=saved.sha256)
     if as_json:
@@ -339,8 +345,14 @@ def grid(
     cols: Annotated[int, typer.Option(help="Tiles across.")] = 20,
     mass: Annotated[float | None, typer.Option(help="Quantiles over this central share of the prior.")] = None,
     region: Annotated[str | None, typer.Option(help="Instead of quantiles: LEFT,RIGHT,BOTTOM,TOP.")] = None,
-    axes: Annotated[str, typer.Option(help="The two latent dimensions, counted from 1.")] = "1,2",
-    point: Annotated[str | None, typer.Option(help="z₁,z₂,… that the plane passes through; default 0.")] = None,
+    axes: Annotated[str | None, typer.Option(help="The two latent dimensions, counted from 1; default 1,2.")] = None,
+    plane: Annotated[
+        str | None,
+        typer.Option(help="Instead: components[:1,2], classes:A,B,C, images:I,J,K or points:z…;z…;z…."),
+    ] = None,
+    point: Annotated[
+        str | None, typer.Option(help="z₁,z₂,… that the plane passes through; default 0, or the plane’s origin.")
+    ] = None,
     scale: Annotated[int, typer.Option(help="Each pixel becomes this many squared.")] = 1,
     spacing: Annotated[int, typer.Option(help="Pixels between tiles.")] = 0,
     show_axes: Annotated[bool, typer.Option("--axes-shown", help="Draw the coordinates beside the tiles.")] = False,
@@ -349,8 +361,12 @@ def grid(
     """Write an image grid of a plane through latent space as PNG.
 
     Example: vae-studio grid explorer-2d --out grid.png --rows 20 --cols 20
+
+    Example: vae-studio grid pytorch-example --out plane.png --plane classes:3,5,8 --region -2,6,-2,5
     """
     with plain_errors():
+        if axes is not None and plane is not None:
+            raise typer.BadParameter("Give --axes or --plane, not both.")
         if mass is not None and region is not None:
             raise typer.BadParameter("Give --mass or --region, not both.")
         if out.suffix.lower() != ".png":
@@ -359,21 +375,17 @@ def grid(
 
         loaded = library.open_model(model)
         dims = loaded.model.latent_dims
-        z = tuple(_numbers(point, float, "--point")) if point else (0.0,) * dims
+        of_map = _axes_plane(axes or "1,2", dims) if plane is None else plane_of(loaded.model, plane)
+        z = tuple(_numbers(point, float, "--point")) if point else of_map.origin
         if len(z) != dims:
             raise GridError(f"--point has {len(z)} numbers, but the model has {dims} latent dimensions.")
-        chosen = [axis - 1 for axis in _numbers(axes, int, "--axes")]
-        if dims == 1:
-            chosen = [0, 0]
-        if len(chosen) != 2 or (dims > 1 and chosen[0] == chosen[1]):
-            raise GridError(f"--axes takes two different dimensions, such as 1,2 (it was {axes}).")
         span: Quantiles | Region = Quantiles() if mass is None else Quantiles(mass)
         if region is not None:
             bounds = _numbers(region, float, "--region")
             if len(bounds) != 4:
                 raise GridError(f"--region takes four numbers, LEFT,RIGHT,BOTTOM,TOP (it was {region}).")
             span = Region(*bounds)
-        request = GridRequest(z, (chosen[0], chosen[1]), span, rows, cols, scale, spacing, show_axes)
+        request = GridRequest(z, of_map, span, rows, cols, scale, spacing, show_axes)
         picture = render_grid(loaded.model, request)
         write_grid(out, picture, loaded.model, request, name=loaded.path.stem, sha256=loaded.sha256)
         height, width = picture.shape[:2]
@@ -507,6 +519,15 @@ def doctor(as_json: JsonOption = False) -> None:
         print_json(asdict(report))
     else:
         say(examine.format_report(report))
+
+
+def _axes_plane(text: str, dims: int) -> Plane:
+    chosen = [axis - 1 for axis in _numbers(text, int, "--axes")]
+    if dims == 1:
+        chosen = [0, 0]
+    if len(chosen) != 2 or (dims > 1 and chosen[0] == chosen[1]):
+        raise GridError(f"--axes takes two different dimensions, such as 1,2 (it was {text}).")
+    return Plane.of_axes((chosen[0], chosen[1]), dims)
 
 
 def _numbers(text: str, kind: type, option: str) -> list[Any]:

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from vae_studio import paths
 from vae_studio.core.config import RunConfig
+from vae_studio.core.density import Density, Encoded
 from vae_studio.core.errors import UserError
 from vae_studio.core.events import Event
 from vae_studio.core.exploration import Exploration
 from vae_studio.core.figures import EvaluationRequest, Report
 from vae_studio.core.latent import GridRequest, Region
+from vae_studio.core.plane import Plane
 from vae_studio.core.probing import Improvement, Judgement, Neighbours, Preparation
-from vae_studio.core.scene import Frame, Scene, TestImages
+from vae_studio.core.samples import Mixture, SampleRequest, SampleSheet
+from vae_studio.core.scene import Frame, Scene, TestImages, Version
 from vae_studio.core.session_file import Page, SavedSession, read_session, write_session
 
 if TYPE_CHECKING:
@@ -205,6 +208,62 @@ def improve(model: Any, image: np.ndarray) -> Iterator[Improvement]:
     devices.settle_thread(EVALUATION_NICENESS)
     with devices.own_stream(model.device):
         yield from probe.improve_steps(model.frozen(), image)
+
+
+def sample(model: Any, request: SampleRequest, fitted: Mixture | None = None) -> Iterator[float | SampleSheet]:
+    """A sheet of samples; `fitted` is the class's mixture, where it is known. Raises SampleError or DataError."""
+    from vae_studio.core import devices, sampling
+
+    devices.settle_thread()
+    with devices.own_stream(model.device):
+        for item in sampling.sample_steps(model, request, fitted):
+            devices.wait(model.device)  # so that little is under way when it is given up
+            yield item
+
+
+def measure(images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+    """What `core.attributes` measures on images (n, …)."""
+    from vae_studio.core import attributes
+
+    yield attributes.measure(images)
+
+
+def density(
+    model: Any,
+    version: Version,
+    plane: Plane,
+    region: Region,
+    size: tuple[int, int],
+    images: int,
+    encoded: Encoded | None = None,
+) -> Iterator[float | Encoded | Density]:
+    """The density of q(z) over a region, in so many columns and rows, from the first `images` training images.
+
+    `encoded` are these images, where they are encoded already; else they come before the density. Raises DataError.
+    """
+    from vae_studio.core import aggregate, datasets, devices
+    from vae_studio.core import density as densities
+    from vae_studio.core.evaluate import fixed_targets
+
+    devices.settle_thread(EVALUATION_NICENESS)
+    encoding = 0.0 if encoded else 0.7  # of the work
+    if encoded is None:
+        data = datasets.load_fitting(model.config, model.image_shape, "the density of their encodings cannot be shown")
+        targets = fixed_targets(model.config, data.train.images[:images], "train")
+        with devices.own_stream(model.device):
+            for item in aggregate.encode_steps(model, version, targets):
+                yield encoding * item if isinstance(item, float) else item
+        encoded = item
+    for item in densities.density_steps(encoded, plane, region, *size):
+        yield encoding + (1.0 - encoding) * item if isinstance(item, float) else item
+
+
+def spacing(means: np.ndarray) -> Iterator[tuple[float]]:
+    """How far encodings are from their nearest neighbour, as `core.nearness.spacing` says."""
+    from vae_studio.core import devices, nearness
+
+    devices.settle_thread(EVALUATION_NICENESS)
+    yield (nearness.spacing(means),)
 
 
 def preview_grid(model: Any, request: GridRequest) -> Iterator[float | np.ndarray]:

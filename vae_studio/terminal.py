@@ -18,10 +18,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vae_studio.core.arithmetic import CombineError
 from vae_studio.core.config import ConfigError
 from vae_studio.core.errors import UserError
 from vae_studio.core.latent import GridError
 from vae_studio.core.marks import PointError
+from vae_studio.core.plane import PlaneError
+from vae_studio.core.samples import SampleError
 
 if TYPE_CHECKING:
     from vae_studio.core.events import Finished
@@ -129,7 +132,7 @@ def plain_errors() -> Iterator[None]:
     """What users can cause ends in one sentence on standard error: status 1, or 2 for wrong arguments."""
     try:
         yield
-    except (ConfigError, GridError, PointError) as error:
+    except (CombineError, ConfigError, GridError, PlaneError, PointError, SampleError) as error:
         raise typer.Exit(complain(error, 2)) from None
     except UserError as error:
         raise typer.Exit(complain(error, 1)) from None

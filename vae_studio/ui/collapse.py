@@ -8,7 +8,7 @@ import numpy as np
 
 from vae_studio.core.config import ConfigError, RunConfig
 from vae_studio.core.events import Evaluated
-from vae_studio.ui.controls import subscript
+from vae_studio.core.plane import subscript
 
 _NAMED = 3
 # How long a model may take to use its first dimension: this share of the run, and at least so many steps.

@@ -53,11 +53,6 @@ def chip(text: str, tooltip: str, *, checked: bool = True) -> QPushButton:
     return result
 
 
-def subscript(index: int) -> str:
-    """The name of latent dimension `index` (from 0) as people write it: z₁, z₂, …"""
-    return "z" + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(index + 1))
-
-
 def splitter(direction: Qt.Orientation, parts: list[tuple[QWidget, int]], sizes: list[int]) -> QSplitter:
     """Widgets side by side, each with its share of new room, at first of these sizes in pixels."""
     result = QSplitter(direction)
@@ -137,7 +132,8 @@ class ValueSlider(QWidget):
     """A slider and a number field for one float; both show the value, either sets it; double-click resets.
 
     `changed(float)` is emitted when the *user* changes the value, not by `set_value`. With `logarithmic` the slider
-    moves in equal ratios. Values typed beyond the slider's range are kept, up to `hard_range`.
+    moves in equal ratios. Values typed beyond the slider's range are kept, up to `hard_range`. It can be given a
+    horizontal `slider` of another make.
     """
 
     changed = Signal(float)
@@ -153,11 +149,12 @@ class ValueSlider(QWidget):
         hard_range: tuple[float, float] | None = None,
         name: str = "",
         tooltip: str = "",
+        slider: QSlider | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._low, self._high, self._logarithmic, self._default = low, high, logarithmic, value
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = QSlider(Qt.Orientation.Horizontal) if slider is None else slider
         self.slider.setRange(0, _TICKS)
         self.field = NumberField(logarithmic)
         self.field.setDecimals(6 if logarithmic else decimals)

@@ -73,11 +73,13 @@ class EncodeControl(QObject):
 
     Quick answers come as frames, with every snapshot of a training; slow ones as jobs, begun when nothing has changed
     for a while. Signals: `image_changed(x or None)` is to be encoded; `footprint_changed(Footprint or None)` for the
-    map; `point_chosen(tuple of floats)`; `refused(str)`, a sentence on what cannot be used; `failed(Failure)`.
+    map; `mean_changed(mean (d,) or None)` of q(z|x), as it is shown; `point_chosen(tuple of floats)`; `refused(str)`, a
+    sentence on what cannot be used; `failed(Failure)`.
     """
 
     image_changed = Signal(object)
     footprint_changed = Signal(object)
+    mean_changed = Signal(object)
     point_chosen = Signal(object)
     refused = Signal(str)
     failed = Signal(object)
@@ -142,9 +144,9 @@ class EncodeControl(QObject):
             self._choose_test(self._source.number, self._source.index)
 
     def follow(self, scene: Scene) -> None:
-        """The scene has changed: its axes, perhaps, or its weights."""
+        """The scene has changed: its plane, perhaps, or its weights."""
         before, self._scene = self._scene, scene
-        if before is not None and before.axes != scene.axes:
+        if before is not None and before.plane != scene.plane:
             self._show_footprint()
 
     def take_frame(self, frame: ProbeFrame) -> None:
@@ -214,6 +216,10 @@ class EncodeControl(QObject):
 
     def random_test(self) -> None:
         self._choose_random_test(self.panel.chosen_class())
+
+    def take_test(self, index: int) -> None:
+        """Look at the test image of this number."""
+        self._choose_test(None, index)
 
     def go(self) -> None:
         """Move the point to the mean of q(z|x), as it is shown."""
@@ -498,14 +504,18 @@ class EncodeControl(QObject):
     # The map
 
     def _show_footprint(self) -> None:
-        axes, improved = self._scene.axes if self._scene else (0, 0), self._improved
-        if self._image is None or (self._posterior is None and improved is None):
+        improved, scene = self._improved, self._scene
+        posterior = improved.now.posterior if improved else self._posterior
+        # That of a model before may have other dimensions than the plane.
+        if self._image is None or posterior is None or len(posterior.mean) != scene.plane.dims:
+            self.mean_changed.emit(None)
             self.footprint_changed.emit(None)
-        elif improved:
-            now, first = improved.now.posterior, improved.first.posterior
-            self.footprint_changed.emit(Footprint.of(now, axes, first, improved.way))
+            return
+        self.mean_changed.emit(posterior.mean)
+        if improved:
+            self.footprint_changed.emit(Footprint.of(posterior, scene.plane, improved.first.posterior, improved.way))
         else:
-            self.footprint_changed.emit(Footprint.of(self._posterior, axes))
+            self.footprint_changed.emit(Footprint.of(posterior, scene.plane))
 
     def _refuse(self, failure: Failure) -> None:
         if failure.expected:

@@ -22,8 +22,9 @@ from PySide6.QtWidgets import (
 )
 
 from vae_studio.core.config import RunConfig
+from vae_studio.core.plane import subscript
 from vae_studio.core.probing import Bound, Improvement, Judgement, Likelihood, Neighbours, Posterior
-from vae_studio.ui.controls import label, subscript
+from vae_studio.ui.controls import label
 from vae_studio.ui.encode_pictures import NeighbourStrip, Pictures
 from vae_studio.ui.theme import DARK, Theme
 

@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from vae_studio.core.config import RunConfig
 from vae_studio.core.figures import Information, LogLikelihood, Report
-from vae_studio.ui.controls import label, subscript
+from vae_studio.core.plane import subscript
+from vae_studio.ui.controls import label
 
 _NOTHING = "—"
 _FEW = 10  # an effective sample size below this says that a few samples have nearly all the weight

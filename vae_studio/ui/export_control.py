@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from vae_studio import paths, tasks
 from vae_studio.core.latent import GridRequest, Region
+from vae_studio.core.plane import Plane
 from vae_studio.core.scene import Scene, View
 from vae_studio.ui.export_dialog import ExportDialog
 from vae_studio.ui.settings import Settings
@@ -29,20 +30,22 @@ class ExportControl(QObject):
         self._opened: tasks.OpenedModel | None = None
         self._preview: Job | None = None
         self._export: Job | None = None  # the one under way
+        self._plane: Plane | None = None
 
     def show(self, opened: tasks.OpenedModel, scene: Scene, view: View) -> None:
         """Open the dialog on this model and plane; `view` is the region that the map shows."""
         if self._dialog is None:
             self._dialog = self._make_dialog()
-        self._opened = opened
-        self.set_view(view)
-        self._dialog.set_source(opened.name, scene.point, scene.axes, tuple(opened.model.image_shape[1:]))
+        self._opened, self._plane = opened, scene.plane
+        self.set_view(view, scene)
+        self._dialog.set_source(opened.name, scene.point, scene.plane, tuple(opened.model.image_shape[1:]))
         self._dialog.show()
         self._dialog.raise_()
         self._dialog.activateWindow()
 
-    def set_view(self, view: View) -> None:
-        if self._dialog:
+    def set_view(self, view: View, scene: Scene | None) -> None:
+        """The map shows this region, of which the dialog takes note while it is one of its plane."""
+        if self._dialog and scene is not None and scene.plane == self._plane:
             self._dialog.set_region(Region(view.left, view.right, view.bottom, view.top))
 
     def _make_dialog(self) -> ExportDialog:

@@ -28,7 +28,8 @@ from PySide6.QtWidgets import (
 )
 
 from vae_studio.core.latent import MAX_GRID, MAX_SCALE, MAX_SPACING, GridError, GridRequest, Quantiles, Region
-from vae_studio.ui.controls import card, file_stem, label, subscript
+from vae_studio.core.plane import Plane
+from vae_studio.ui.controls import card, file_stem, label
 
 _PREVIEW_DELAY_MS = 150
 W = TypeVar("W", bound=QWidget)
@@ -52,7 +53,8 @@ class ExportDialog(QDialog):
         self.setObjectName("export_dialog")
         self.setWindowTitle("Export image grid")
         self._point: tuple[float, ...] | None = None
-        self._axes, self._image_size = (0, 1), (28, 28)
+        self._plane: Plane | None = None
+        self._image_size = (28, 28)
         self._region: Region | None = None
         self._suggested = "grid.png"
         self._exporting, self._saved = False, ""
@@ -69,12 +71,10 @@ class ExportDialog(QDialog):
         self.set_folder(Path.home())
         self.resize(800, 560)
 
-    def set_source(
-        self, model_name: str, point: tuple[float, ...], axes: tuple[int, int], image_size: tuple[int, int]
-    ) -> None:
-        """The model, the plane (through `point` along `axes`) and the (height, width) of its images."""
-        self._point, self._axes, self._image_size = point, axes, image_size
-        self._subject.setText(f"{model_name} · plane " + " × ".join(dict.fromkeys(subscript(axis) for axis in axes)))
+    def set_source(self, model_name: str, point: tuple[float, ...], plane: Plane, image_size: tuple[int, int]) -> None:
+        """The model, the plane (through `point`, parallel to `plane`) and the (height, width) of its images."""
+        self._point, self._plane, self._image_size = point, plane, image_size
+        self._subject.setText(f"{model_name} · plane {plane.title}")
         name = file_stem(f"{model_name} grid") + ".png"
         path = Path(self._file.text())
         if path.name == self._suggested:
@@ -139,7 +139,7 @@ class ExportDialog(QDialog):
             raise GridError("The map shows no region yet: choose prior quantiles.")
         return GridRequest(
             point=self._point,
-            axes=self._axes,
+            plane=self._plane,
             span=self._region if self._by_region.isChecked() else Quantiles(self._mass.value()),
             show_axes=self._show_axes.isChecked(),
             **{name: spin.value() for name, spin in self._numbers.items()},
@@ -256,9 +256,9 @@ class ExportDialog(QDialog):
         self._refresh()
 
     def _show_region(self) -> None:
-        if (region := self._region) is None:
+        if (region := self._region) is None or self._plane is None:
             return
-        across, down = (subscript(axis) for axis in self._axes)
+        across, down = self._plane.names
         words = f"{across} {region.left:.2f} … {region.right:.2f}, {down} {region.bottom:.2f} … {region.top:.2f}"
         self._region_words.setText(words.replace("-", "−"))
 

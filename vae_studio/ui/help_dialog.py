@@ -12,6 +12,8 @@ Table = list[tuple[str, str]]
 _WHAT_IS_SHOWN = (
     "The map is a plane through the latent space: each tile is what the decoder makes of the point it covers, and "
     "the coloured dots are where the encoder puts test images, one colour a class.",
+    "The button Plane chooses which plane that is: along two latent dimensions or principal components, or through "
+    "three images or class means. The map shows the parallel plane through the point.",
     "The ring is the current point; the decoder column shows its image and lets you set each latent dimension. "
     "Points can be pinned, and joined by a path, whose images stand in a strip: run along it with the mouse, or play "
     "it.",
@@ -34,9 +36,14 @@ _TABLES: list[tuple[str, Table]] = [
             ("Nudge what is selected, or the point", "← → ↑ ↓"),
             ("Nudge it further", "Shift + arrow"),
             ("Zoom in and out", "+ −"),
-            ("Show the middle of latent space", "0 or Home"),
+            ("Show the prior and the encodings", "0 or Home"),
             ("Show the view before, or after it", "Back, Forward"),
             ("Cancel a drag", "Esc"),
+            ("See the image of a dot", "Point at it"),
+            ("Select it; besides others", "Click; Ctrl + click"),
+            ("Select many; besides others", "Shift + drag; with Ctrl"),
+            ("Select the next nearest to the point; back", "N, Shift + N"),
+            ("Select none", "Esc"),
             ("Hide or show a class", "Click or Space"),
             ("Show one class only", "Ctrl + click or Enter"),
         ],
@@ -51,6 +58,7 @@ _TABLES: list[tuple[str, Table]] = [
             ("Move a slider", "← →"),
             ("Move it further", "Page Up, Page Down"),
             ("Reset a slider", "Double-click"),
+            ("Go to the value of a picture on it", "Click the picture"),
             ("Take over a number that was typed", "Enter or Tab"),
             ("Open a list of choices", "Alt + ↓"),
             ("Open the menus", "Alt"),
@@ -59,6 +67,9 @@ _TABLES: list[tuple[str, Table]] = [
             ("Erase on the canvas", "Right button"),
             ("Scrub along the path", "← → Home End"),
             ("Rename a pin, remove it, go there", "F2, Delete, Enter"),
+            ("Choose what A, B or C is when combining", "Press it, or ↓"),
+            ("Send a sample to the point", "Click or Enter"),
+            ("Choose among samples", "← → ↑ ↓ Home End"),
         ],
     ),
     (
@@ -77,7 +88,7 @@ _KEY_STYLE = "border: 1px solid palette(mid); border-radius: 4px; padding: 1px 6
 
 
 class HelpDialog(QDialog):
-    """Shows three sentences about the window, what mouse and keys do, and actions with their shortcuts by menu.
+    """Shows a few sentences about the window, what mouse and keys do, and actions with their shortcuts by menu.
 
     `groups` lists (menu, [(action, shortcut)]); an action without a shortcut has an empty one.
     """

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 
-from vae_studio.ui.controls import subscript
+from vae_studio.core.plane import subscript
 from vae_studio.ui.curves import ABSURD
 from vae_studio.ui.following_plot import FollowingPlot, QuietAxis
 from vae_studio.ui.theme import Theme

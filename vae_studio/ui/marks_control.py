@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMenu
 
 from vae_studio.core import marks
 from vae_studio.core.exploration import Exploration, Path, Point
-from vae_studio.core.latent import project
+from vae_studio.core.plane import Plane
 from vae_studio.core.scene import Scene, SpotsFrame
 from vae_studio.ui.map_marks import Mark, PlacedMark, PlacedMarks
 from vae_studio.ui.session import Session
@@ -47,7 +47,7 @@ class MarksControl(QObject):
         super().__init__(parent)
         self._session = session
         self._line: tuple[Path | None, np.ndarray | None, np.ndarray | None] = (None, None, None)
-        self._axes: tuple[int, int] | None = None  # on which they were placed last
+        self._plane: Plane | None = None  # on which they were placed last
         session.marks_changed.connect(self._place)
         session.point_changed.connect(self._follow)
 
@@ -56,12 +56,12 @@ class MarksControl(QObject):
     def _follow(self, scene: Scene) -> None:
         """In more than two dimensions the plane, and with it what is near, goes along with the point."""
         explored = self._session.exploration
-        if (explored.pins or explored.path) and (len(scene.point) > 2 or scene.axes != self._axes):
+        if (explored.pins or explored.path) and (len(scene.point) > 2 or scene.plane != self._plane):
             self._place(explored)
 
     def _place(self, explored: Exploration) -> None:
         def project_points(points: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-            places, strengths = project(points, explored.point, explored.axes)
+            places, strengths = explored.plane.project(points, explored.point)
             return places.astype(np.float64), strengths
 
         def placed(kind: str, names: list[str], points: list[Point], colours: list[int]) -> tuple[PlacedMark, ...]:
@@ -74,7 +74,7 @@ class MarksControl(QObject):
                 for i, (u, v) in enumerate(places)
             )
 
-        self._axes = explored.axes
+        self._plane = explored.plane
         pins, path = explored.pins, explored.path
         points = list(path.points) if path else []
         names = [marks.path_point_name(i) for i in range(len(points))]
@@ -117,14 +117,15 @@ class MarksControl(QObject):
 
     def pin_point(self) -> None:
         if explored := self._session.exploration:
-            self._pin(explored.point)
+            self.pin(explored.point)
 
-    def _pin(self, point: Point) -> None:
+    def pin(self, point: Point, name: str = "") -> None:
+        """Keep this point, by this name or the next number."""
         explored = self._session.exploration
         if len(explored.pins) >= marks.MAX_PINS:
             self.refused.emit(f"There are {marks.MAX_PINS} pins, which is as many as there can be: remove some first.")
             return
-        self._session.change(marks.with_pin(explored, point))
+        self._session.change(marks.with_pin(explored, point, name))
 
     def paste_pins(self, text: str) -> None:
         """Every line of the text, or all of it as one, becomes a pin; one that is no point makes none at all."""
@@ -239,7 +240,7 @@ class MarksControl(QObject):
         menu.setObjectName("map_menu")
         menu.addAction("Send point here", lambda: self._session.move_point(point))
         if mark is None or mark.kind == "path":
-            menu.addAction("Pin here", lambda: self._pin(point))
+            menu.addAction("Pin here", lambda: self.pin(point))
         menu.addSeparator()
         menu.addAction("Start path here", lambda: self._do(marks.with_path_from, point))
         if explored.path and (mark is None or mark.kind == "pin"):

@@ -149,7 +149,7 @@ class PairSheet(_Sheet):
                 for rect in places:
                     painter.fillRect(rect, QColor(self._theme.field))
             else:
-                _draw_images(painter, images, places, self._theme)
+                draw_images(painter, images, places, self._theme)
             painter.setPen(QColor(self._theme.muted))
             for top, height in {(rect.top(), rect.height()) for rect in places if self._comparing}:
                 beside = QRect(0, top, _GUTTER - _GAP, height)
@@ -239,13 +239,13 @@ class SampleSheet(_Sheet):
                 painter.fillRect(self.sample_rect(index), QColor(self._theme.field))
             return
         count = min(len(self._samples), self.capacity())
-        _draw_images(painter, self._samples[:count], [self.sample_rect(i) for i in range(count)], self._theme)
+        draw_images(painter, self._samples[:count], [self.sample_rect(i) for i in range(count)], self._theme)
 
     def _columns(self) -> int:
         return min(_MAX_SAMPLE_GRID, max(3, min(self.width(), self.height()) // _SAMPLE_AIM))
 
 
-def _draw_images(painter: QPainter, images: np.ndarray, rects: list[QRect], theme: Theme) -> None:
+def draw_images(painter: QPainter, images: np.ndarray, rects: list[QRect], theme: Theme) -> None:
     """Paint images (n, …) into these places, converted in one go as one tall strip."""
     _, height, width, *channels = images.shape
     strip: QImage = to_qimage(images.reshape(-1, width, *channels), theme)

@@ -1,4 +1,4 @@
-"""The row under the menus: which model is shown, Train, Pause, Stop, the pace, the three views, Export."""
+"""The row under the menus: which model is shown, Train, Pause, Stop, the pace, the four views, Export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vae_studio.ui.theme import Theme, icon_named
 class RunBar(QWidget):
     """Signals: model_chosen(str), a shipped model's name or "run" for the current run; open_requested();
     train_requested(), pause_requested(), stop_requested(), undo_requested(), redo_requested(), export_requested();
-    view_chosen(int), 0 Explore, 1 Reconstruct, 2 Evaluate. `pace` is the PaceControl."""
+    view_chosen(int), 0 Explore, 1 Reconstruct, 2 Evaluate, 3 Sample. `pace` is the PaceControl."""
 
     model_chosen = Signal(str)
     open_requested = Signal()
@@ -35,7 +35,7 @@ class RunBar(QWidget):
         self._shown = ""
         self._models = _ModelCombo()
         self._models.setObjectName("model_combo")
-        self._models.setMinimumWidth(104)
+        self._models.setMinimumWidth(80)
         self._models.setAccessibleName("Model shown")
         self._models.setToolTip("The model that the map and the decoder show")
         for name, title in models:
@@ -56,7 +56,7 @@ class RunBar(QWidget):
             button.setText("")
             button.setIconSize(QSize(16, 16))
             button.setProperty("kind", "chip")
-            button.setFixedWidth(30)
+            button.setFixedWidth(28)
         self.pace = PaceControl()
         self._views = QButtonGroup(self)
         for index, (text, tip) in enumerate(
@@ -64,6 +64,7 @@ class RunBar(QWidget):
                 ("Explore", "The latent map (Ctrl+1)"),
                 ("Reconstruct", "Test images and samples (Ctrl+2)"),
                 ("Evaluate", "Figures of the model, its log-likelihood among them (Ctrl+3)"),
+                ("Sample", "Sheets of samples: from the prior, around the point, of a class (Ctrl+4)"),
             )
         ):
             button = chip(text, tip, checked=index == 0)
@@ -136,15 +137,18 @@ class RunBar(QWidget):
     def _lay_out(self) -> None:
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
+        layout.setSpacing(6)
         for widget in (self._models, self._train, self._pause, self._stop, self.pace):
             layout.addWidget(widget)
         layout.addStretch(1)
+        views = QHBoxLayout()
+        views.setSpacing(2)
         for button in self._views.buttons():
-            layout.addWidget(button)
+            views.addWidget(button)
+        layout.addLayout(views)
         layout.addStretch(1)
         layout.addWidget(self._undo)
-        layout.addSpacing(-4)
+        layout.addSpacing(-2)
         layout.addWidget(self._redo)
         layout.addWidget(self._export)
 

@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject, Signal
 
 from vae_studio import tasks
 from vae_studio.core.exploration import Exploration, Layers, difference
-from vae_studio.core.latent import project
 from vae_studio.core.marks import spots_of
+from vae_studio.core.plane import Plane
 from vae_studio.core.probing import fits
 from vae_studio.core.scene import EncodingsFrame, Pictures, Scene, TestImages, Version, View
 from vae_studio.ui.history import History
@@ -35,21 +35,26 @@ class Session(QObject):
     What can be undone is the `exploration`, which `change` alone replaces.
 
     Signals: `scene_changed(Scene)` wants frames; `model_changed(OpenedModel)` when another model (not just newer
-    weights of the same) is looked at, before its first scene; `point_changed(Scene)`, the point or the axes moved;
-    `marks_changed(Exploration)`, pins or the path did; `layers_changed(Layers)`; `draw_changed(bool)`, whether a draw
-    from p(x|z) is shown; `history_changed()`, there is something else to undo or redo;
+    weights of the same) is looked at, before its first scene; `point_changed(Scene)`, the point or the plane moved;
+    `marks_changed(Exploration)`, pins or the path did; `directions_changed(tuple of Direction)`;
+    `layers_changed(Layers)`; `draw_changed(bool)`, whether a draw from p(x|z) is shown; `history_changed()`, there is
+    something else to undo or redo;
+    `encodings_changed()`, other images or other means of their q(z|x), or none until they come;
     `encodings_placed(points (n, 2), labels (n,), strength (n,) or None)`, all None when there are none;
-    `failed(Failure)`.
+    `ellipses_placed(covariances (n, 2, 2) or None)`, those of q(z|x) on the plane, if known; `failed(Failure)`.
     """
 
     scene_changed = Signal(object)
     model_changed = Signal(object)
     point_changed = Signal(object)
     marks_changed = Signal(object)
+    directions_changed = Signal(object)
     layers_changed = Signal(object)
     draw_changed = Signal(bool)
     history_changed = Signal()
+    encodings_changed = Signal()
     encodings_placed = Signal(object, object, object)
+    ellipses_placed = Signal(object)
     failed = Signal(object)
 
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
@@ -63,7 +68,13 @@ class Session(QObject):
         self._view: View | None = None
         self._pictures: Pictures | None = None
         self._spots: np.ndarray | None = None  # of pins and path
+        self._strips: np.ndarray | None = None  # of the sliders in sight
+        self._terms: np.ndarray | None = None  # of what is combined
+        self._encodings_needed = False  # where no map is seen, too
         self._probe: np.ndarray | None = None
+        self._glance: np.ndarray | None = None
+        self._spread: tuple[Plane | None, np.ndarray | None] = (None, None)  # covariances of encodings, on which plane
+        self._ellipses_needed = False  # of those that are selected
         self._history: History[Exploration] | None = None
         self._chance = random.Random()
 
@@ -71,6 +82,16 @@ class Session(QObject):
     def has_images(self) -> bool:
         """Whether there are test images that this model can encode."""
         return self._images is not None
+
+    @property
+    def images(self) -> TestImages | None:
+        """The test images whose encodings are shown, if there are any that this model can encode."""
+        return self._images
+
+    @property
+    def encodings(self) -> tuple[TestImages, np.ndarray] | None:
+        """The test images and the means of their q(z|x), float32 (n, latent_dims); None until they are encoded."""
+        return None if self._means is None or self._images is None else (self._images, self._means)
 
     @property
     def exploration(self) -> Exploration | None:
@@ -102,19 +123,24 @@ class Session(QObject):
         if self._history is None or len(self._history.present.point) != dims:
             axes = most_informative(opened.card.get("kl_per_dim") or [0.0] * dims)
             layers = self._history.present.layers if self._history else Layers()
-            self._history = History(Exploration((0.0,) * dims, axes, layers=layers))
+            self._history = History(Exploration((0.0,) * dims, Plane.of_axes(axes, dims), layers=layers))
         if not model.is_vae:
             self._history.rewrite(lambda one: replace(one, draw=None))
-        self._means = None
+        self._means = self._glance = None
+        self._spread = (None, None)
         if self._images and self._images.image_shape != tuple(model.image_shape):
             self._images = None
             self._show_all_classes()
         if self._probe is not None and not fits(self._probe, model.image_shape):
             self._probe = None
+        if self._strips is not None and self._strips.shape[1] != dims:
+            self._strips = None
+        self._terms = None
         now = self._history.present
-        self.scene = Scene(model, version, now.point, now.axes)
+        self.scene = Scene(model, version, now.point, now.plane)
         self.model_changed.emit(opened)
-        self.encodings_placed.emit(None, None, None)
+        self._place_encodings()
+        self.encodings_changed.emit()
         self._announce(None, now)
 
     def change(self, new: Exploration, *, merge: Hashable = None) -> None:
@@ -162,11 +188,11 @@ class Session(QObject):
 
     def _announce(self, before: Exploration | None, now: Exploration) -> None:
         """Tell what is not as it was; all of it where there was nothing before."""
-        new_axes = before is None or now.axes != before.axes
-        moved = new_axes or now.point != before.point
+        new_plane = before is None or now.plane != before.plane
+        moved = new_plane or now.point != before.point
         drawn = before is None or now.draw != before.draw
         if moved or drawn:
-            self.scene = replace(self.scene, point=now.point, axes=now.axes, draw=now.draw)
+            self.scene = replace(self.scene, point=now.point, plane=now.plane, draw=now.draw)
         if moved:
             self.point_changed.emit(self.scene)
         if before is None or (now.draw is None) != (before.draw is None):
@@ -175,11 +201,13 @@ class Session(QObject):
         if marked:
             self._spots = spots_of(now)
             self.marks_changed.emit(now)
+        if before is None or now.directions != before.directions:
+            self.directions_changed.emit(now.directions)
         if before is None or now.layers != before.layers:
             self.layers_changed.emit(now.layers)
-        if moved or drawn or marked:
+        if moved or drawn or marked or self._wants_ellipses() != self.scene.ellipses:
             self._ask()
-        if new_axes or (moved and len(now.point) > 2):
+        if self._means is not None and (new_plane or (moved and len(now.point) > 2)):
             self._place_encodings()
         if before is None:
             self.history_changed.emit()
@@ -190,10 +218,15 @@ class Session(QObject):
 
     def set_images(self, images: TestImages) -> None:
         """The test images whose encodings are shown: the first 1000 of them."""
-        self._means = None  # of other images: their labels must not be put to these
+        were_placed = self._means is not None
+        self._means = self._glance = None  # of other images: their labels must not be put to these
+        self._spread = (None, None)
         if self._images and images.class_names != self._images.class_names:
             self._show_all_classes()
         self._images = replace(images, images=images.images[:ENCODED_IMAGES], labels=images.labels[:ENCODED_IMAGES])
+        if were_placed:
+            self._place_encodings()
+        self.encodings_changed.emit()
         self._ask()
 
     def set_probe(self, image: np.ndarray | None) -> None:
@@ -201,18 +234,45 @@ class Session(QObject):
         self._probe = image
         self._ask()
 
+    def set_glance(self, image: np.ndarray | None) -> None:
+        """An image of the model's shape whose reconstruction is wanted, by the weights of the day; None for none."""
+        if image is not self._glance:
+            self._glance = image
+            self._ask()
+
+    def need_ellipses(self, needed: bool) -> None:
+        """Whether the ellipses of some encodings are wanted, even where those of all are not."""
+        self._ellipses_needed = needed
+        if self.scene is not None and self._wants_ellipses() != self.scene.ellipses:
+            self._ask()
+
+    def set_strips(self, points: np.ndarray | None) -> None:
+        """Points (n, latent_dims) of which pictures are wanted on the sliders' tracks, or None."""
+        if points is None or (self.scene is not None and points.shape[1] == len(self.scene.point)):
+            self._strips = points
+            self._ask()
+
+    def set_terms(self, points: np.ndarray | None) -> None:
+        """Points (n, latent_dims) of which pictures are wanted beside what is combined, or None."""
+        if points is None or (self.scene is not None and points.shape[1] == len(self.scene.point)):
+            self._terms = points
+            self._ask()
+
+    def need_encodings(self, needed: bool) -> None:
+        """Whether the test images are to be encoded where no map is seen, too."""
+        if needed != self._encodings_needed:
+            self._encodings_needed = needed
+            self._ask()
+
     def show_map(self, view: View | None, pictures: Pictures | None) -> None:
         """What is visible: a view of the map, or else pictures for the Reconstruct tab."""
         self._view, self._pictures = view, pictures
         self._ask()
 
     def move_on_map(self, position: tuple[float, float], merge: Hashable = None) -> None:
-        """Put the point at (u, v) of the plane; its other coordinates stay."""
+        """Put the point at (u, v) of the plane; its offset from the plane stays."""
         if self.scene:
-            point, (across, up) = list(self.scene.point), self.scene.axes
-            point[up] = position[1]
-            point[across] = position[0]
-            self.move_point(tuple(point), merge)
+            self.move_point(self.scene.plane.moved(self.scene.point, position), merge)
 
     def move_point(self, point: tuple[float, ...], merge: Hashable = None) -> None:
         if self._history:
@@ -221,11 +281,21 @@ class Session(QObject):
 
     def choose_axes(self, axes: tuple[int, int]) -> None:
         if self._history:
-            self.change(replace(self._history.present, axes=axes))
+            self.choose_plane(Plane.of_axes(axes, len(self._history.present.point)))
 
-    def choose_layers(self, layers: Layers) -> None:
+    def choose_plane(self, plane: Plane) -> None:
+        """The map is to be parallel to this plane, through the point as it is."""
         if self._history:
-            self.change(replace(self._history.present, layers=layers))
+            self.change(replace(self._history.present, plane=plane))
+
+    def choose_layers(self, layers: Layers, merge: Hashable = None) -> None:
+        if self._history:
+            self.change(replace(self._history.present, layers=layers), merge=merge)
+
+    def hide_density(self) -> None:
+        """It was given up: the layer goes."""
+        if self._history:
+            self.choose_layers(replace(self._history.present.layers, density=False))
 
     def random_point(self) -> None:
         """A draw from the model's prior.
@@ -280,17 +350,33 @@ class Session(QObject):
     def take_encodings(self, frame: EncodingsFrame) -> None:
         if self._images and frame.images is self._images.images:
             self._means = frame.means
+            self._spread = (frame.plane, frame.covariances)
             self._place_encodings()
+            self.encodings_changed.emit()
 
     def _place_encodings(self) -> None:
-        if self._means is not None:
-            points, strength = project(self._means, self.scene.point, self.scene.axes)
-            self.encodings_placed.emit(points, self._images.labels, strength)
+        """Where they fall on the plane as it is now; covariances on another plane say nothing there."""
+        if self._means is None or self._images is None:
+            self.encodings_placed.emit(None, None, None)
+            self.ellipses_placed.emit(None)
+            return
+        points, strength = self.scene.plane.project(self._means, self.scene.point)
+        self.encodings_placed.emit(points, self._images.labels, strength)
+        self.ellipses_placed.emit(self._spread[1] if self._spread[0] == self.scene.plane else None)
+
+    def _wants_ellipses(self) -> bool:
+        """Whether any are seen: those of all encodings, or of the selected ones. An auto-encoder has none."""
+        if self.scene is None or not self.scene.model.is_vae:
+            return False
+        layers = self._history.present.layers
+        return layers.encodings and (layers.ellipses or self._ellipses_needed)
 
     def _ask(self) -> None:
         if self.scene is None:
             return
-        encode = self._images.images if self._view and self._images else None
+        seen = self._view is not None or self._encodings_needed
+        encode = self._images.images if seen and self._images else None
         wanted = {"encode": encode, "pictures": self._pictures, "probe": self._probe, "spots": self._spots}
-        self.scene = replace(self.scene, view=self._view, **wanted)
+        wanted |= {"glance": self._glance, "ellipses": self._wants_ellipses()}
+        self.scene = replace(self.scene, view=self._view, strips=self._strips, terms=self._terms, **wanted)
         self.scene_changed.emit(self.scene)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from vae_studio import tasks
 from vae_studio.core.session_file import SUFFIX, SavedSession, is_session
+from vae_studio.ui.file_dialogs import FileDialogs
 from vae_studio.ui.workers import Failure, Jobs
 
 
@@ -26,9 +27,10 @@ class SessionControl(QObject):
     saved = Signal(object)
     failed = Signal(object)
 
-    def __init__(self, jobs: Jobs, last: Path | None, parent: QObject | None = None) -> None:
+    def __init__(self, jobs: Jobs, files: FileDialogs, last: Path | None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._jobs = jobs
+        self._files = files
         self._last = last
         self._waiting: SavedSession | None = None  # for its model
         self._otherwise = ""  # the model to open in its place
@@ -46,6 +48,10 @@ class SessionControl(QObject):
             self._open(self._last, self._last_is_damaged)
         else:
             self.model_wanted.emit(otherwise)
+
+    def ask_for_file(self) -> None:
+        if path := self._files.session_to_open():
+            self.open(path)
 
     def open(self, path: Path) -> None:
         """Go on with the session in this file; where that cannot be, all stays as it is."""
@@ -77,18 +83,18 @@ class SessionControl(QObject):
         else:
             self.restored.emit(session)
 
-    def take_failure(self, name: str, failure: Failure) -> bool:
-        """A model could not be opened; whether it was the one that was waited for, which is then seen to."""
+    def take_failure(self, name: str, failure: Failure) -> None:
+        """A model could not be opened; the one that was waited for is seen to, of another that is said."""
         session, self._waiting = self._waiting, None
         if session is None or name != session.model:
-            return False
+            self.failed.emit(failure)
+            return
         if Path(name).exists():
             self.said.emit(f"The model of the session cannot be opened. {failure.words}{self._kept()}")
         else:
             self.said.emit(f"The model of the session is not there any more: {name}.{self._kept()}")
         if self._otherwise:
             self.model_wanted.emit(self._otherwise)
-        return True
 
     def _open(self, path: Path, refused: Callable[[Failure], None]) -> None:
         self._jobs.submit(lambda: tasks.open_session(path), self._opened, refused)

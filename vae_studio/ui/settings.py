@@ -31,15 +31,20 @@ class Settings:
 
     @property
     def export_options(self) -> dict[str, Any]:
-        try:
-            value = json.loads(self._store.value("export/options", "{}"))
-        except (TypeError, ValueError, RecursionError):
-            return {}
-        return value if isinstance(value, dict) else {}
+        return self._read("export/options")
 
     @export_options.setter
     def export_options(self, options: dict[str, Any]) -> None:
         self._store.setValue("export/options", json.dumps(options))
+
+    @property
+    def sliders(self) -> dict[str, Any]:
+        """How the sliders of the latent dimensions are ordered, and whether dead ones are left out."""
+        return self._read("sliders")
+
+    @sliders.setter
+    def sliders(self, choices: dict[str, Any]) -> None:
+        self._store.setValue("sliders", json.dumps(choices))
 
     def folder(self, purpose: str, default: Path) -> Path:
         """The folder last used for a purpose, if it is still there; else the default, else the home folder."""
@@ -52,6 +57,13 @@ class Settings:
 
     def set_folder(self, purpose: str, folder: Path) -> None:
         self._store.setValue(f"folders/{purpose}", str(folder))
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            value = json.loads(self._store.value(name, "{}"))
+        except (TypeError, ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
 
     def restore(self, window: QMainWindow, splitters: dict[str, QSplitter], panels: dict[str, QAction]) -> None:
         """Put size, splitters and panels where `keep` found them."""

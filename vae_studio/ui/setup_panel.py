@@ -88,8 +88,8 @@ class SetupPanel(QFrame):
         self._refresh()
 
     def offer(self, config: RunConfig) -> None:
-        """Show the settings of a model that was opened, unless the user has changed something here."""
-        if self._error.isHidden() and not self._preset.any_change:
+        """Show the settings of a model that was opened, unless the user has changed something here or a run goes on."""
+        if self._error.isHidden() and not self._preset.any_change and not self._running:
             self.set_config(config.with_changes(**self._run.machine()))
 
     def set_devices(self, devices: list[tuple[str, str]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSize
+from PySide6.QtCore import QEvent, QObject, QSize, QTimer
 from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QSlider, QVBoxLayout, QWidget
 
 from vae_studio.ui.controls import ScrollingArea
@@ -34,6 +34,14 @@ class SideColumn(ScrollingArea):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(self.widget().minimumSizeHint().width(), 200)
+
+    def reveal(self, card: QWidget) -> None:
+        """Scroll to all of a card, once it has been laid out with what it shows now."""
+        QTimer.singleShot(0, lambda: self._scroll_to(card))
+
+    def _scroll_to(self, card: QWidget) -> None:
+        self._layout.activate()
+        self.ensureWidgetVisible(card, 0, 0)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         scrolls = event.type() == QEvent.Type.Wheel and self.verticalScrollBar().maximum() > 0

@@ -218,6 +218,7 @@ QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus { border-
 QComboBox:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QLineEdit:disabled {
     color: $faint; background: $panel;
 }
+QDoubleSpinBox[role="faint"] { color: $faint; }
 QComboBox { combobox-popup: 0; }
 QComboBox[form="true"] { padding-right: 0; }
 QComboBox QAbstractItemView::item:disabled { color: $faint; }
