@@ -20,6 +20,8 @@ COMMANDS = (
     "train",
     "grid",
     "path",
+    "combine",
+    "sample",
     "encode",
     "evaluate",
     "reproduce",

@@ -20,15 +20,23 @@ QT = {"PySide6", "shiboken6", "pyqtgraph"}
 VALUES = {
     f"vae_studio.core.{name}"
     for name in (
+        "arithmetic",
+        "attributes",
         "batch_offer",
         "config",
+        "density",
+        "directions",
         "events",
         "exploration",
         "figures",
         "latent",
         "marks",
+        "nearness",
+        "plane",
+        "planes",
         "presets",
         "probing",
+        "samples",
         "scene",
         "session_file",
         "walk",
@@ -38,8 +46,23 @@ SHARED = {f"vae_studio.ui.{name}" for name in ("theme", "controls", "image_view"
 # Composite panels and the parts that they alone are made of.
 PARTS = {
     "decoder_panel": {"latent_sliders"},
-    "map_panel": {"latent_map", "map_layers", "timings_overlay"},
-    "latent_map": {"history", "map_contours", "map_layers", "map_marks", "map_probe", "map_view"},
+    "latent_sliders": {"slider_list", "slider_order", "slider_row", "slider_tools", "strip_requests"},
+    "slider_list": {"slider_row"},
+    "slider_row": {"slider_order"},
+    "map_panel": {
+        *("class_legend", "density_overlay", "latent_map", "layers_menu"),
+        *("map_layers", "map_notice", "plane_badge", "plane_bar", "timings_overlay"),
+    },
+    "density_layer": {"map_view"},
+    "density_overlay": {"density_layer"},
+    "density_control": {"workers"},
+    "nearness_control": {"workers"},
+    "latent_map": {"hover_card", "map_canvas", "map_marks", "map_view"},
+    "map_canvas": {
+        *("density_layer", "history", "map_contours", "map_encodings", "map_layers", "map_marks", "map_probe"),
+        "map_view",
+    },
+    "map_encodings": {"map_layers", "map_view"},
     "map_contours": {"map_view"},
     "map_marks": {"map_view"},
     "map_probe": {"map_view"},
@@ -57,26 +80,55 @@ PARTS = {
     "curve_legend": {"curve_plot"},
     "curve_plot": {"curves", "following_plot"},
     "kl_bars": {"curves", "following_plot"},
+    "combine_control": {"combine_panel", "session", "workers"},
+    "combine_panel": {"section"},
     "encode_control": {"encode_panel", "image_dialog", "settings", "workers"},
+    "selection_control": {"hover_card", "selection_panel", "session"},
+    "selection_panel": {"contact_sheet"},
+    "contact_sheet": {"picture_sheets"},
     "encode_panel": {"encode_pictures"},
     "image_dialog": {"draw_canvas"},
     "evaluate_control": {"evaluate_panel", "evaluate_table", "workers"},
     "evaluate_panel": {"bounds_plot", "evaluate_choices", "evaluate_table", "kl_bars"},
     "bounds_plot": {"following_plot"},
     "export_control": {"export_dialog", "settings", "workers"},
+    "sample_control": {"sample_panel", "workers"},
+    "sample_panel": {"sample_choices", "sample_grid"},
+    "sample_grid": {"picture_sheets"},
     "session": {"history", "workers"},
-    "session_control": {"workers"},
+    "session_control": {"file_dialogs", "workers"},
+    "model_control": {"file_dialogs", "run_bar", "session", "training_control", "workers"},
+    "file_dialogs": {"settings"},
+    "run_view": {
+        *("formula", "model_control", "notice_bar", "objective_panel", "run_status", "training_control"),
+        "training_panel",
+    },
+    "frame_sorter": {"session"},
+    "theme_control": {"settings"},
+    "help_control": {"help_dialog"},
+    "crew": {"workers"},
     "marks_control": {"map_marks", "session"},
     "marks_panel": {"path_panel", "pins_panel", "section"},
     "path_panel": {"path_strip"},
+    "plane_control": {"plane_badge", "plane_card", "session"},
     "training_control": {"collapse", "workers"},
     "timings_log": {"timings"},
     "timings_overlay": {"timings"},
 }
 # They stand between the widgets and the workers: they say what is to be done, in `tasks`, and where it goes.
 CONTROLS = {
-    *("session", "session_control", "training_control", "marks_control"),
-    *("evaluate_control", "export_control", "encode_control"),
+    *("session", "session_control", "training_control", "marks_control", "combine_control"),
+    *(
+        "evaluate_control",
+        "export_control",
+        "encode_control",
+        "sample_control",
+        "model_control",
+        "run_view",
+        "file_dialogs",
+        "crew",
+    ),
+    *("density_control", "nearness_control"),
 }
 WIDGETS = sorted(UI.keys() - {"main_window", "workers", "theme"})
 
@@ -162,7 +214,21 @@ def test_the_first_paint_needs_no_torch(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["batch_offer", "config", "events", "exploration", "figures", "probing", "scene", "session_file", "latent"]
+    "name",
+    [
+        "batch_offer",
+        "config",
+        "density",
+        "events",
+        "exploration",
+        "figures",
+        "nearness",
+        "planes",
+        "probing",
+        "scene",
+        "session_file",
+        "latent",
+    ],
 )
 def test_values_import_no_torch(name: str) -> None:
     assert "torch" not in loaded_after(f"import vae_studio.core.{name}")

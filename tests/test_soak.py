@@ -1,4 +1,4 @@
-"""Half a minute of live training in the real window: references and memory stay where they are."""
+"""Live training in the real window: references and memory stay where they are."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from vae_studio.core import library
 from vae_studio.core.events import Progress
 from vae_studio.ui.main_window import MainWindow
 
-SECONDS = 30
-STEADY_AFTER = 8  # caches of fonts, tiles and curves have filled by then
+STEADY_AFTER = 0.3  # of the time: caches of fonts, tiles and curves have filled by then
 
 
 def resident_megabytes() -> float:
@@ -33,8 +32,9 @@ def live(seconds: float) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_thirty_seconds_of_live_curves_cost_no_reference_and_no_memory(
-    qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("seconds", [12, pytest.param(40, marks=pytest.mark.slow)])
+def test_live_curves_cost_no_reference_and_no_memory(
+    qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     store = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
@@ -56,20 +56,20 @@ def test_thirty_seconds_of_live_curves_cost_no_reference_and_no_memory(
     start = time.monotonic()
     references = memory = None
     moves = 0
-    while time.monotonic() - start < SECONDS:
+    while time.monotonic() - start < seconds:
         # The point is dragged round and round meanwhile.
         moves += 1
         position = QPoint(200 + 7 * moves % 300, 100 + 5 * moves % 200)
         qtbot.mouseClick(latent_map, Qt.MouseButton.LeftButton, pos=position)
         live(0.02)
-        if references is None and time.monotonic() - start > STEADY_AFTER:
+        if references is None and time.monotonic() - start > STEADY_AFTER * seconds:
             progresses = 0
             references, memory = sys.getrefcount(None), resident_megabytes()
     change, growth = sys.getrefcount(None) - references, resident_megabytes() - memory
     window.close()
     window.deleteLater()
-    assert progresses > 100, "curves must have been live"
-    assert moves > 200
+    assert progresses > 3 * seconds, "curves must have been live"
+    assert moves > 6 * seconds
     # A binding that drops a reference at each call loses thousands a second, and at zero the interpreter aborts.
     # pyqtgraph's axes gain a handful each time they are drawn anew.
     assert -200 < change < 100 * progresses, f"references to None changed by {change} over {progresses} events"

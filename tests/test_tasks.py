@@ -28,6 +28,7 @@ from vae_studio.core.figures import EvaluationRequest, Report
 from vae_studio.core.files import FileError
 from vae_studio.core.latent import GridError, GridRequest
 from vae_studio.core.model import VAE, build
+from vae_studio.core.plane import Plane
 from vae_studio.core.preprocess import PictureError
 from vae_studio.core.probing import Preparation
 from vae_studio.core.scene import MapFrame, PointFrame, Scene, TestImages, Version, View
@@ -161,7 +162,7 @@ def test_a_training_takes_commands(tmp_path: Path) -> None:
 
 def test_frames_come_from_one_engine_that_remembers(model: VAE) -> None:
     frames = tasks.Frames()
-    scene = Scene(model, Version(1, 0), (0.0, 0.0), (0, 1), View(-1, 1, -1, 1, 200, 200))
+    scene = Scene(model, Version(1, 0), (0.0, 0.0), Plane.of_axes((0, 1), 2), View(-1, 1, -1, 1, 200, 200))
     first = in_a_thread(lambda: list(frames(scene)))
     assert [type(frame) for frame in first if frame is not None] == [PointFrame, MapFrame]
     assert in_a_thread(lambda: list(frames(scene))) == []

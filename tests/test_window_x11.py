@@ -106,7 +106,7 @@ def shown_digit(desktop: Desktop) -> np.ndarray:
     return np.asarray(Image.fromarray(ink).resize((28, 28), Image.Resampling.BOX))
 
 
-def test_dragging_the_point_from_one_digit_to_another_shows_what_the_decoder_gives(
+def test_dragging_wheel_and_keys_show_what_the_decoder_gives_and_other_parts_of_the_map(
     desktop: Desktop, program: Program, explorer: LoadedModel
 ) -> None:
     twin, left, top = latent_map(desktop)
@@ -115,28 +115,61 @@ def test_dragging_the_point_from_one_digit_to_another_shows_what_the_decoder_giv
         pixel = twin.to_pixel(class_mean(explorer, digit))
         places[digit] = (left + round(pixel.x()), top + round(pixel.y()))
     at = {digit: decoded(explorer, twin.to_latent(QPointF(x - left, y - top))) for digit, (x, y) in places.items()}
-    desktop.click(*places[0])
+    ring = twin.to_pixel((0.0, 0.0))
+    desktop.drag((left + round(ring.x()), top + round(ring.y())), places[0])
     desktop.wait_for(lambda: np.abs(shown_digit(desktop) - at[0]).mean() < 0.03, 20, "the zero")
     desktop.drag(places[0], places[1])
     desktop.wait_for(lambda: np.abs(shown_digit(desktop) - at[1]).mean() < 0.03, 20, "the one")
     assert np.abs(at[0] - at[1]).mean() > 0.1, "the two digits must differ, or the test says nothing"
 
+    x, y, width, height = area = desktop.rect("latent_map")
+
+    def differs(other: np.ndarray) -> float:
+        """Grey levels by which the map, once it stands still, differs from another picture of it."""
+        return np.abs(desktop.still_screenshot(area).astype(int) - other).mean()
+
+    desktop.move(5, 5)  # away from encodings, whose images would cover the map
+    whole = desktop.still_screenshot(area)
+    desktop.wheel(x + width // 3, y + height // 3, 4)
+    desktop.wait_for(lambda: differs(whole) > 5, 20, "the map to zoom")
+    zoomed = desktop.still_screenshot(area)
+    desktop.drag((x + width // 4, y + height // 4), (x + width // 2, y + height // 2))
+    desktop.wait_for(lambda: differs(zoomed) > 5, 20, "the map to pan")
+    digit = shown_digit(desktop)
+    desktop.key(*["Right"] * 30)
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() > 0.01, 20, "another digit")
+    desktop.key("0")
+    desktop.move(5, 5)
+    desktop.wait_for(lambda: differs(whole) < 3, 20, "the whole map again, but for the moved point")
+
 
 def test_the_next_start_goes_on_where_the_window_was_closed(desktop: Desktop, home: dict[str, str]) -> None:
     first = start(desktop, home)
+    window = desktop.xdotool("search", "--onlyvisible", "--name", "VAE Studio").split()[0]
+    desktop.xdotool("windowsize", "--sync", window, "1180", "760")
+    desktop.wait_for(lambda: first.rects()["main_window"][2:] == (1180, 760), 20, "the new size")
+    desktop.key("ctrl+t")
+    corner = (*desktop.rect("setup_panel")[:2], 8, 300)
+    desktop.wait_for(lambda: desktop.screenshot(corner).mean() > 200, 20, "the light theme")
     x, y, width, height = area = desktop.rect("latent_map")
     whole = desktop.still_screenshot(area)
     desktop.wheel(x + width // 3, y + height // 3, 4)
     desktop.click(x + width // 2, y + height // 4)
-    desktop.click(*desktop.centre("prior_chip"))
+    desktop.click(*desktop.centre("layers_button"))
+    desktop.click(*desktop.centre("layer_prior"))
+    desktop.key("Escape")
     desktop.move(5, 5)
     desktop.wait_for(
         lambda: np.abs(desktop.still_screenshot(area).astype(int) - whole).mean() > 5, 20, "the map to zoom"
     )
     left, digit = desktop.still_screenshot(area), shown_digit(desktop)
-    end(first)
+    desktop.key("ctrl+q")
+    assert first.process.wait(30) == 0, first.output()
     second = start(desktop, home)
+    assert second.rects()["main_window"][2:] == (1180, 760)
     assert desktop.rect("latent_map") == area
+    corner = (*desktop.rect("setup_panel")[:2], 8, 300)
+    desktop.wait_for(lambda: desktop.screenshot(corner).mean() > 200, 20, "the light theme")
 
     def is_as_it_was() -> bool:
         return np.abs(desktop.still_screenshot(area).astype(int) - left).mean() < 1
@@ -155,34 +188,25 @@ def test_the_next_start_goes_on_where_the_window_was_closed(desktop: Desktop, ho
     end(second)
 
 
-def test_wheel_zooms_arrow_keys_nudge_and_dragging_paper_pans(desktop: Desktop, program: Program) -> None:
-    area = desktop.rect("latent_map")
-    x, y, width, height = area
-
-    def differs(other: np.ndarray) -> float:
-        """Grey levels by which the map, once it stands still, differs from another picture of it."""
-        return np.abs(desktop.still_screenshot(area).astype(int) - other).mean()
-
-    whole = desktop.still_screenshot(area)
-    desktop.wheel(x + width // 3, y + height // 3, 4)
-    desktop.wait_for(lambda: differs(whole) > 5, 20, "the map to zoom")
-    zoomed = desktop.still_screenshot(area)
-    desktop.drag((x + width // 4, y + height // 4), (x + width // 2, y + height // 2))
-    desktop.wait_for(lambda: differs(zoomed) > 5, 20, "the map to pan")
-    digit = shown_digit(desktop)
-    desktop.key(*["Right"] * 30)
-    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() > 0.01, 20, "another digit")
-    desktop.key("0")
-    desktop.wait_for(lambda: differs(whole) < 3, 20, "the whole map again, but for the moved point")
+def train(desktop: Desktop) -> None:
+    """Press Train, and wait until curves are drawn."""
+    curves = desktop.rect("loss_plot")
+    empty = desktop.screenshot(curves)
+    desktop.click(*desktop.centre("train_button"))
+    desktop.wait_for(lambda: np.abs(desktop.screenshot(curves).astype(int) - empty).mean() > 0.3, 60, "curves")
 
 
-def test_train_pause_resume_stop_from_the_window_and_keep_the_model(
+def kept(folder: Path) -> set[Path]:
+    """The models of all runs."""
+    return set((folder / "data").rglob("model.safetensors"))
+
+
+def test_train_pause_resume_stop_train_and_close_keeps_both_models(
     desktop: Desktop, program: Program, tmp_path: Path
 ) -> None:
     curves, area = desktop.rect("loss_plot"), desktop.rect("latent_map")
-    empty, before = desktop.screenshot(curves), desktop.screenshot(area)
-    desktop.click(*desktop.centre("train_button"))
-    desktop.wait_for(lambda: np.abs(desktop.screenshot(curves).astype(int) - empty).mean() > 0.3, 60, "curves")
+    before = desktop.screenshot(area)
+    train(desktop)
     desktop.wait_for(lambda: np.abs(desktop.screenshot(area).astype(int) - before).mean() > 5, 60, "the map to move")
     desktop.click(*desktop.centre("pause_button"))
     paused = desktop.still_screenshot(curves, 30)
@@ -193,31 +217,22 @@ def test_train_pause_resume_stop_from_the_window_and_keep_the_model(
     desktop.wait_for(lambda: not np.array_equal(desktop.screenshot(curves), paused), 30, "curves to go on")
     desktop.click(*desktop.centre("stop_button"))
     desktop.wait_for(lambda: "train_button" in program.rects(), 30, "the end of the run")
-    (file,) = (tmp_path / "data").rglob("model.safetensors")
+    (file,) = kept(tmp_path)
     card = json.loads(file.with_suffix(".json").read_text())
     assert card["ended"] == "stopped"
     assert 0 < card["steps"] < 24_000
     assert load_model(file).model.latent_dims == 2
 
-
-@pytest.mark.parametrize("how", ["ctrl+q", "SIGTERM"])
-def test_closing_during_training_ends_cleanly_and_keeps_a_model(
-    desktop: Desktop, program: Program, tmp_path: Path, how: str
-) -> None:
-    curves = desktop.rect("loss_plot")
-    empty = desktop.screenshot(curves)
-    desktop.click(*desktop.centre("train_button"))
-    desktop.wait_for(lambda: np.abs(desktop.screenshot(curves).astype(int) - empty).mean() > 0.3, 60, "curves")
-    if how == "SIGTERM":
-        program.process.send_signal(signal.SIGTERM)
-    else:
-        desktop.key(how)
+    train(desktop)
+    desktop.key("ctrl+q")
     assert program.process.wait(30) == 0, program.output()
-    (file,) = (tmp_path / "data").rglob("model.safetensors")
-    assert load_model(file).card["ended"] == "stopped"
+    (other,) = kept(tmp_path) - {file}
+    assert load_model(other).card["ended"] == "stopped"
 
 
-def test_exported_grid_equals_the_command_lines_to_the_byte(desktop: Desktop, program: Program, tmp_path: Path) -> None:
+def test_exported_grid_equals_the_command_lines_and_a_signal_while_training_keeps_the_model(
+    desktop: Desktop, program: Program, tmp_path: Path
+) -> None:
     desktop.key("ctrl+e")
     desktop.click(*desktop.centre("export_confirm"))
     (target,) = desktop.wait_for(lambda: list((tmp_path / "pictures").glob("*.png")), 30, "the file")
@@ -230,26 +245,11 @@ def test_exported_grid_equals_the_command_lines_to_the_byte(desktop: Desktop, pr
         about = json.loads(a.text["vae-studio"])
     assert about["model_sha256"] == load_model(paths.trained_models() / "explorer-2d.safetensors").sha256
 
-
-def test_size_theme_and_panels_are_remembered(desktop: Desktop, home: dict[str, str]) -> None:
-    first = desktop.launch(PROGRAM, home)
-    desktop.wait_for(lambda: "latent_map" in first.rects(), SLOW_START, "the window")
-    window = desktop.xdotool("search", "--onlyvisible", "--name", "VAE Studio").split()[0]
-    desktop.xdotool("windowsize", "--sync", window, "1180", "760")
-    desktop.wait_for(lambda: first.rects()["main_window"][2:] == (1180, 760), 20, "the new size")
-    desktop.key("ctrl+t")
-    corner = (*desktop.rect("setup_panel")[:2], 8, 300)
-    desktop.wait_for(lambda: desktop.screenshot(corner).mean() > 200, 20, "the light theme")
-    desktop.key("ctrl+q")
-    assert first.process.wait(30) == 0
-    second = desktop.launch(PROGRAM, home)
-    desktop.wait_for(lambda: "setup_panel" in second.rects(), SLOW_START, "the window again")
-    desktop.rect("setup_panel", second)
-    assert second.rects()["main_window"][2:] == (1180, 760)
-    corner = (*second.rects()["setup_panel"][:2], 8, 300)
-    desktop.wait_for(lambda: desktop.screenshot(corner).mean() > 200, 20, "the light theme")
-    desktop.key("ctrl+q")
-    assert second.process.wait(30) == 0
+    train(desktop)
+    program.process.send_signal(signal.SIGTERM)
+    assert program.process.wait(30) == 0, program.output()
+    (file,) = kept(tmp_path)
+    assert load_model(file).card["ended"] == "stopped"
 
 
 def test_a_file_that_is_no_model_is_named_in_the_window(desktop: Desktop, home: dict[str, str], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import small_models
 
 from vae_studio.bench.map import SIZES, cells, decode_map, untrained, view_of
 from vae_studio.bench.measure import Plan
+from vae_studio.core.plane import Plane
 from vae_studio.core.scene import MapFrame, Scene, Version
 from vae_studio.core.tiles import Explorer
 
@@ -18,7 +19,9 @@ def test_a_view_has_the_number_of_cells_that_its_name_says(name: str) -> None:
 
 
 def test_the_explorer_decodes_that_many() -> None:
-    frames = Explorer().frames(Scene(small_models.mlp(), Version(1, 0), (0.0, 0.0), (0, 1), view_of(8, 7)))
+    frames = Explorer().frames(
+        Scene(small_models.mlp(), Version(1, 0), (0.0, 0.0), Plane.of_axes((0, 1), 2), view_of(8, 7))
+    )
     last = [frame for frame in frames if isinstance(frame, MapFrame)][-1]
     assert last.complete
     assert sum(tile.cells**2 for tile in last.tiles) == 896

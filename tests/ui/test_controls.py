@@ -8,7 +8,8 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionSlider
 
-from vae_studio.ui.controls import ValueSlider, chip, label, subscript
+from vae_studio.core.plane import subscript
+from vae_studio.ui.controls import ValueSlider, chip, label
 
 LEFT, KEY = Qt.MouseButton.LeftButton, Qt.Key
 

@@ -286,7 +286,7 @@ def test_another_model_gets_the_same_drawing(qtbot, window: MainWindow, tmp_path
     assert "no posterior" in improve.toolTip()
     assert not child(window, QPushButton, "encode_test").isEnabled()
     qtbot.waitUntil(lambda: "No training images" in text(window, "encode_neighbours_title"), timeout=WAIT)
-    window._open("explorer-2d")
+    window.models.open("explorer-2d")
     qtbot.waitUntil(lambda: text(window, "encode_posterior").startswith("μ = ("), timeout=WAIT)
     assert improve.isEnabled()
     answered(qtbot, window)

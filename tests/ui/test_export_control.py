@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QLabel, QLineEdit, QMainWindow, QProgressBar, QPushButton, QRadioButton, QSpinBox, QWidget
 
 from vae_studio import tasks
+from vae_studio.core.plane import Plane
 from vae_studio.core.scene import Scene, Version, View
 from vae_studio.ui.export_control import ExportControl
 from vae_studio.ui.export_dialog import ExportDialog
@@ -106,7 +108,7 @@ def explorer():
 
 @pytest.fixture
 def export(control, explorer, window, qtbot):
-    control.show(explorer, Scene(explorer.model, Version(1, 0), (0.0, 0.0), (0, 1)), VIEW)
+    control.show(explorer, Scene(explorer.model, Version(1, 0), (0.0, 0.0), Plane.of_axes((0, 1), 2)), VIEW)
     return Export(window, qtbot)
 
 
@@ -161,7 +163,10 @@ def test_what_is_written_is_what_the_decoder_gives(export, explorer, folder):
 
 
 def test_the_visible_region_is_what_the_map_shows_now(export, control, explorer, folder):
-    control.set_view(View(-2.0, 2.0, -3.0, 1.0, 400, 400))
+    here = Scene(explorer.model, Version(1, 0), (0.0, 0.0), Plane.of_axes((0, 1), 2))
+    control.set_view(View(-2.0, 2.0, -3.0, 1.0, 400, 400), here)
+    elsewhere = replace(here, plane=Plane.of_axes((1, 0), 2))
+    control.set_view(View(-1.0, 1.0, -1.0, 1.0, 400, 400), elsewhere)  # no region of the plane that is exported
     export.click("span_region")
     export.enter("grid_rows", 2)
     export.enter("grid_cols", 4)
@@ -178,7 +183,7 @@ def test_a_plane_through_a_point_of_more_dimensions(control, window, folder, qtb
     from small_models import mlp
 
     opened = tasks.OpenedModel(mlp(3), {}, "three", Path("three.safetensors"), "abc")
-    control.show(opened, Scene(opened.model, Version(1, 0), (8.0, 9.0, -0.5), (0, 1)), VIEW)
+    control.show(opened, Scene(opened.model, Version(1, 0), (8.0, 9.0, -0.5), Plane.of_axes((0, 1), 3)), VIEW)
     export = Export(window, qtbot)
     export.enter("grid_rows", 2)
     export.enter("grid_cols", 2)
@@ -194,7 +199,7 @@ def test_what_is_shown_when_asked_again_is_exported(export, control, explorer, f
     from small_models import mlp
 
     other = tasks.OpenedModel(mlp(2), {}, "other", Path("other.safetensors"), "def")
-    control.show(other, Scene(other.model, Version(2, 0), (0.0, 0.0), (0, 1)), VIEW)
+    control.show(other, Scene(other.model, Version(2, 0), (0.0, 0.0), Plane.of_axes((0, 1), 2)), VIEW)
     assert len(window.findChildren(ExportDialog)) == 1
     export.enter("grid_rows", 1)
     export.enter("grid_cols", 3)
@@ -293,7 +298,7 @@ def test_choices_and_folder_are_remembered(export, control, explorer, store, tmp
     later = QMainWindow()
     qtbot.addWidget(later)
     again = ExportControl(jobs, Settings(QSettings(str(store), QSettings.Format.IniFormat)), later)
-    again.show(explorer, Scene(explorer.model, Version(1, 0), (0.0, 0.0), (0, 1)), VIEW)
+    again.show(explorer, Scene(explorer.model, Version(1, 0), (0.0, 0.0), Plane.of_axes((0, 1), 2)), VIEW)
     dialog = Export(later, qtbot)
     values = [dialog.find(name, QSpinBox).value() for name in ("grid_rows", "grid_cols", "grid_scale", "grid_spacing")]
     assert values == [2, 3, 2, 5]

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from vae_studio.core.latent import GridRequest, Quantiles, Region
+from vae_studio.core.plane import Plane
 from vae_studio.ui.export_dialog import ExportDialog
 
 POINT = (0.5, -1.0, 2.0)
@@ -36,7 +37,7 @@ def dialog(qtbot, tmp_path):
     dialog = ExportDialog()
     qtbot.addWidget(dialog)
     dialog.set_folder(tmp_path)
-    dialog.set_source("2-D explorer", POINT, (0, 2), (28, 28))
+    dialog.set_source("2-D explorer", POINT, Plane.of_axes((0, 2), 3), (28, 28))
     with qtbot.waitExposed(dialog):
         dialog.show()
     return dialog
@@ -79,7 +80,7 @@ def test_what_is_asked_for_first(dialog, qtbot, tmp_path):
     assert not dialog.isModal()
     assert text_of(dialog, "grid_size") == "20 × 20 tiles · 560 × 560 px"
     request, path = exported(qtbot, dialog)
-    assert request == GridRequest(point=POINT, axes=(0, 2), span=Quantiles(0.95), rows=20, cols=20)
+    assert request == GridRequest(point=POINT, plane=Plane.of_axes((0, 2), 3), span=Quantiles(0.95), rows=20, cols=20)
     assert path == str(tmp_path / "2-d-explorer-grid.png")
 
 
@@ -92,7 +93,7 @@ def test_every_choice_reaches_the_request(dialog, qtbot):
     # 40 · 28 · 2 + 39 · 5 across, 3 · 28 · 2 + 2 · 5 down; a narrow space between thousands.
     assert text_of(dialog, "grid_size") == "40 × 3 tiles · 2\u202f435 × 178 px, and the axes"
     request, _ = exported(qtbot, dialog)
-    assert request == GridRequest(POINT, (0, 2), REGION, rows=3, cols=40, scale=2, spacing=5, show_axes=True)
+    assert request == GridRequest(POINT, Plane.of_axes((0, 2), 3), REGION, rows=3, cols=40, scale=2, spacing=5, show_axes=True)
 
 
 def test_the_mass_of_the_prior(dialog, qtbot):
@@ -128,7 +129,7 @@ def test_the_visible_region_follows_the_map(dialog, qtbot):
 def test_a_preview_is_asked_for_once_when_the_typing_rests(dialog, qtbot):
     with qtbot.waitSignal(dialog.preview_requested) as shown:
         pass
-    assert shown.args == [GridRequest(point=POINT, axes=(0, 2))]
+    assert shown.args == [GridRequest(point=POINT, plane=Plane.of_axes((0, 2), 3))]
     got = []
     dialog.preview_requested.connect(got.append)
     for rows in ("3", "4", "5"):
@@ -147,7 +148,7 @@ def test_no_preview_while_hidden_or_impossible(dialog, qtbot):
         enter(qtbot, dialog.findChild(QDoubleSpinBox, "prior_mass"), "0.5")
     dialog.hide()
     with qtbot.assertNotEmitted(dialog.preview_requested, wait=250):
-        dialog.set_source("2-D explorer", (9.0, 9.0), (0, 1), (28, 28))
+        dialog.set_source("2-D explorer", (9.0, 9.0), Plane.of_axes((0, 1), 2), (28, 28))
 
 
 @pytest.mark.parametrize("colour", [False, True])
@@ -196,10 +197,10 @@ def test_an_impossible_region_is_a_sentence(dialog, qtbot, region, words):
 
 
 def test_impossible_points_and_no_model_are_sentences(dialog, qtbot):
-    dialog.set_source("m", (math.inf, 0.0), (0, 1), (28, 28))
+    dialog.set_source("m", (math.inf, 0.0), Plane.of_axes((0, 1), 2), (28, 28))
     assert "finite" in text_of(dialog, "export_problem")
-    dialog.set_source("m", (0.0,), (0, 1), (28, 28))
-    assert "no latent dimension 2" in text_of(dialog, "export_problem")
+    dialog.set_source("m", (0.0,), Plane.of_axes((0, 1), 2), (28, 28))
+    assert "The plane lies in 2 latent dimensions, the point in 1." in text_of(dialog, "export_problem")
     empty = ExportDialog()
     qtbot.addWidget(empty)
     empty.show()
@@ -357,12 +358,12 @@ def test_browse_fills_in_the_file(dialog, qtbot, tmp_path):
 
 def test_the_suggested_name_follows_the_model_until_the_user_names_it(dialog, qtbot, tmp_path):
     file = dialog.findChild(QLineEdit, "export_file")
-    dialog.set_source("Convolutional 64 · training", POINT, (0, 1), (28, 28))
+    dialog.set_source("Convolutional 64 · training", POINT, Plane.of_axes((0, 1), 3), (28, 28))
     assert file.text() == str(tmp_path / "convolutional-64-training-grid.png")
-    dialog.set_source("../../etc/passwd", POINT, (0, 1), (28, 28))
+    dialog.set_source("../../etc/passwd", POINT, Plane.of_axes((0, 1), 3), (28, 28))
     assert Path(file.text()) == tmp_path / "etc-passwd-grid.png"
     enter(qtbot, file, str(tmp_path / "mine.png"))
-    dialog.set_source("2-D explorer", POINT, (0, 1), (28, 28))
+    dialog.set_source("2-D explorer", POINT, Plane.of_axes((0, 1), 3), (28, 28))
     assert file.text() == str(tmp_path / "mine.png")
     dialog.set_folder("/")
     assert file.text() == "/mine.png"

@@ -27,7 +27,7 @@ from vae_studio.core import library
 from vae_studio.core.exploration import Path, Pin
 from vae_studio.ui.following_plot import FollowingPlot
 from vae_studio.ui.latent_map import LatentMap
-from vae_studio.ui.main_window import EVALUATE, EXPLORE, RECONSTRUCT, MainWindow
+from vae_studio.ui.main_window import EVALUATE, EXPLORE, RECONSTRUCT, SAMPLE, MainWindow
 
 FIELDS = (QComboBox, QAbstractSlider, QAbstractSpinBox, QLineEdit)
 KINDS = (*FIELDS, QAbstractButton, QAbstractItemView, LatentMap, FollowingPlot)
@@ -106,7 +106,7 @@ def set_everything_out(window: MainWindow) -> None:
 
 def test_tab_reaches_every_control(window: MainWindow) -> None:
     set_everything_out(window)
-    for view in (EXPLORE, RECONSTRUCT, EVALUATE):
+    for view in (EXPLORE, RECONSTRUCT, EVALUATE, SAMPLE):
         window.actions_.views()[view].trigger()
         stops = in_turn(window)
         wanted = controls(window)
@@ -123,9 +123,10 @@ def test_tab_goes_from_panel_to_panel_and_back_again_the_same_way(window: MainWi
     assert order == list(panels), "each once, in the order of reading"
     names = [name_of(stop) for stop in stops]
     header = ["axis_x_combo", "axis_y_combo", "tiles_chip", "encodings_chip", "prior_chip"]
+    header += ["density_chip", "layers_button"]
     legend = [f"legend_class_{index}" for index in range(10)]
     first = names.index("axis_x_combo")
-    assert names[first : first + 17] == [*header, *legend, "fit_button", "latent_map"]
+    assert names[first : first + 19] == [*header, *legend, "fit_button", "latent_map"]
     backwards = in_turn(window, Qt.Key.Key_Backtab)
     assert [name_of(stop) for stop in backwards] == [names[0], *reversed(names[1:])]
 
@@ -139,7 +140,7 @@ def test_the_focus_can_be_seen_wherever_it_is(window: MainWindow) -> None:
 
     unseen = []
     for theme, width, height in (("dark", 1440, 900), ("light", 1100, 700)):
-        window._choose_theme(theme)
+        window.theme.choose(theme)
         window.resize(width, height)
         for _ in range(len(in_turn(window))):
             QTest.keyClick(window.windowHandle(), Qt.Key.Key_Tab)  # this brings it into sight, where it scrolls

@@ -164,7 +164,7 @@ def picked(window: MainWindow, fraction: float) -> tuple[int, int, int]:
 
 def test_click_arrow_keys_sliders_and_typed_values_all_move_the_same_point(qtbot, window: MainWindow) -> None:
     latent_map = window.map_panel.map
-    target = latent_map.to_pixel((-1.0, 0.75)).toPoint()
+    target = latent_map.to_pixel((-2.5, 1.25)).toPoint()  # where no encoding lies
     z = latent_map.to_latent(QPointF(target))
     qtbot.mouseClick(latent_map, Qt.MouseButton.LeftButton, pos=target)
     values = [child(window, QDoubleSpinBox, f"latent_value_{i}") for i in range(2)]
@@ -206,7 +206,7 @@ def test_twenty_dimensions_bring_sliders_axes_and_a_plane_through_the_point(qtbo
     qtbot.keyClick(axis_x, Qt.Key.Key_End)
     kl = window.session.opened.card["kl_per_dim"]
     best = set(np.argsort(kl)[-2:].tolist())
-    across, up = window.session.scene.axes
+    across, up = window.session.scene.plane.axes
     assert across == 19
     assert up in best, "the map opens on the two most informative dimensions"
 
@@ -306,7 +306,7 @@ def test_models_of_other_kinds_and_sizes_say_what_they_have_not(qtbot, open_wind
     assert len(window.reconstruct.request().images) > 0
     # Images that are on view do not fit the next model.
     lineage = window.session.scene.version.lineage
-    window._open(str(path))
+    window.models.open(str(path))
     qtbot.waitUntil(lambda: window.session.scene.version.lineage > lineage, timeout=WAIT)
     qtbot.waitUntil(lambda: "auto-encoder" in child(window, QPushButton, "random_button").toolTip(), timeout=WAIT)
     assert window.reconstruct.request() is None
@@ -631,7 +631,7 @@ def test_a_snapshot_is_evaluated_while_training_goes_on(qtbot, window: MainWindo
     said = collect(window)
     small_run(qtbot, window)
     press(qtbot, window, "evaluate_tab")
-    type_into(qtbot, child(window, QSpinBox, "evaluate_samples"), "50")
+    type_into(qtbot, child(window, QSpinBox, "evaluate_samples"), "5")
     press(qtbot, window, "train_button")
     subject = child(window, QLabel, "evaluate_subject")
     qtbot.waitUntil(lambda: "snapshot at step" in subject.text(), timeout=WAIT)
@@ -714,7 +714,7 @@ def test_an_autoencoder_is_trained_and_its_error_is_called_one(qtbot, window: Ma
     shown = window.findChildren(QLabel) + window.findChildren(QAbstractButton)
     told = [part.text() for part in shown if part.isVisible()]
     assert not any("ELBO" in text for text in told)
-    window._open("explorer-2d")
+    window.models.open("explorer-2d")
     qtbot.waitUntil(lambda: text_of(window, "objective_name") == "−ELBO", timeout=WAIT)
     assert text_of(window, "next_objective").startswith("next run: loss = ‖x")
 
@@ -756,7 +756,7 @@ def test_a_collapse_is_told_once_and_taken_back(qtbot, window: MainWindow) -> No
     assert text_of(window, "collapse_warning") != ""
     press(qtbot, window, "stop_button")
     qtbot.waitUntil(lambda: not window.training.going, timeout=WAIT)
-    window._open("explorer-2d")
+    window.models.open("explorer-2d")
     qtbot.waitUntil(lambda: text_of(window, "collapse_warning") == "", timeout=WAIT)
 
 
@@ -851,7 +851,7 @@ def test_the_timings_come_and_go_by_their_key_and_are_remembered(qtbot, open_win
     assert card.isVisible() and window.timings.on
 
     latent_map = window.map_panel.map
-    for place in ((0.5, 0.5), (-1.0, 0.75), (0.25, -1.5)):
+    for place in ((-2.5, 1.25), (-2.8, -0.6), (2.8, 1.2)):  # where no encodings lie
         target = latent_map.to_pixel(place).toPoint()
         qtbot.mouseClick(latent_map, Qt.MouseButton.LeftButton, pos=target)
         count = window.timings.totals().drag.count

@@ -9,7 +9,9 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QWid
 
 from vae_studio.core.config import LaplacePriorConfig, MixtureConfig, RunConfig
 from vae_studio.core.exploration import Layers
-from vae_studio.ui.map_panel import ClassChip, MapPanel
+from vae_studio.core.plane import Plane
+from vae_studio.ui.class_legend import ClassChip
+from vae_studio.ui.map_panel import MapPanel
 from vae_studio.ui.theme import DARK, LIGHT, apply
 
 LEFT = Qt.MouseButton.LeftButton
@@ -27,7 +29,7 @@ def panel(qtbot, qapp):
     widget.show()
     qtbot.waitExposed(widget)
     widget.chosen = []
-    widget.axes_changed.connect(widget.chosen.append)
+    widget.plane.axes_changed.connect(widget.chosen.append)
     yield widget
     qapp.setStyleSheet("")
 
@@ -88,7 +90,7 @@ def test_the_combos_offer_every_dimension(panel):
     for combo in combos(panel):
         assert [combo.itemText(i) for i in (0, 1, 11)] == ["z₁", "z₂", "z₁₂"]
         assert combo.count() == 12
-    assert panel.axes == (0, 1)
+    assert panel.plane.axes == (0, 1)
     assert panel.chosen == []
 
 
@@ -100,7 +102,7 @@ def test_choosing_a_dimension_announces_the_plane(panel):
     assert panel.chosen[-1] == (0, 4)
     pick(x, 2)
     assert panel.chosen[-1] == (2, 4)
-    assert panel.axes == (2, 4)
+    assert panel.plane.axes == (2, 4)
     assert (x.currentText(), y.currentText()) == ("z₃", "z₅")
     assert all(i != j for i, j in panel.chosen)
 
@@ -121,23 +123,56 @@ def test_choosing_the_other_axis_swaps_them(panel):
 def test_a_model_with_one_dimension_has_no_plane_to_choose(panel):
     panel.set_dims(1)
 
-    assert panel.axes == (0, 0)
+    assert panel.plane.axes == (0, 0)
     assert not any(combo.isVisible() for combo in combos(panel))
     panel.set_dims(3)
-    assert panel.axes == (0, 1)
+    assert panel.plane.axes == (0, 1)
     assert all(combo.isVisible() for combo in combos(panel))
 
 
 def test_axes_that_the_next_model_has_stay_chosen(panel):
     panel.set_dims(20)
-    panel.set_axes((7, 3))
+    panel.set_plane(Plane.of_axes((7, 3), 20))
 
     panel.set_dims(10)
-    assert panel.axes == (7, 3)
+    assert panel.plane.axes == (7, 3)
     assert [combo.currentText() for combo in combos(panel)] == ["z₈", "z₄"]
     panel.set_dims(5)
-    assert panel.axes == (0, 1)
+    assert panel.plane.axes == (0, 1)
     assert panel.chosen == []
+
+
+def test_another_plane_has_a_title_in_place_of_the_boxes_and_leads_back_to_them(panel):
+    panel.set_dims(9)
+    panel.set_plane(Plane.of_axes((4, 2), 9))
+    title = child(panel, "plane_title", QLabel)
+    assert not title.isVisible()
+    oblique = Plane.spanned([0.0] * 9, [1.0] * 9, range(9), ("a name that is very long→another", "x"), "classes")
+    panel.set_plane(oblique)
+    QApplication.processEvents()
+    assert title.isVisible() and not any(combo.isVisible() for combo in combos(panel))
+    assert title.text().endswith("…") and oblique.title in title.toolTip()
+    assert oblique.title in child(panel, "plane_button", QPushButton).toolTip()
+    assert panel.minimumSizeHint().width() <= 560
+    asked = []
+    panel.plane.asked.connect(asked.append)
+    actions = {action.objectName(): action for action in child(panel, "plane_button", QPushButton).menu().actions()}
+    assert actions["plane_classes_action"].isChecked()
+    actions["plane_typed_action"].trigger()
+    assert asked == ["typed"] and actions["plane_classes_action"].isChecked(), "it has not come to be yet"
+    actions["plane_axes_action"].trigger()
+    assert panel.chosen == [(4, 2)], "the dimensions of before"
+
+
+def test_planes_of_encodings_can_be_asked_for_once_there_are_any(panel):
+    actions = {action.objectName(): action for action in child(panel, "plane_button", QPushButton).menu().actions()}
+    for known in (False, True):
+        panel.plane.set_encodings(known)
+        for kind in ("components", "classes"):
+            action = actions[f"plane_{kind}_action"]
+            assert action.isEnabled() == known and ("Needs the encodings" in action.toolTip()) != known
+    panel.set_dims(1)
+    assert not child(panel, "plane_button", QPushButton).isVisible()
 
 
 # Layers
@@ -166,8 +201,7 @@ def test_layer_chips_switch_only_their_own_layer(panel, name, monkeypatch):
     QTest.mouseClick(chip, LEFT)
     QTest.mouseClick(chip, LEFT)
 
-    on = (True, True, True)
-    assert calls == [(False, True, True) if name == "tiles_chip" else (True, True, False), on]
+    assert calls == [(Layers(tiles=False) if name == "tiles_chip" else Layers(prior=False),), (Layers(),)]
 
 
 def test_the_prior_chip_says_what_the_contours_are(panel):
@@ -302,8 +336,21 @@ def test_nothing_in_the_header_is_cut_or_overlaps(panel, width, qtbot):
     panel.resize(width, 420)
     qtbot.waitUntil(lambda: panel.width() == width)
     QApplication.processEvents()
-    names = ["axis_x_combo", "axis_y_combo", "tiles_chip", "encodings_chip", "prior_chip", "zoom_label", "fit_button"]
+    names = [
+        "plane_button",
+        "axis_x_combo",
+        "axis_y_combo",
+        "tiles_chip",
+        "encodings_chip",
+        "prior_chip",
+        "density_chip",
+        "layers_button",
+        "zoom_label",
+        "fit_button",
+    ]
     widgets = [child(panel, name) for name in names] + panel.findChildren(ClassChip)
+    assert {child(panel, name).isVisible() for name in names if name.endswith("_chip")} == {width >= 780}
+    widgets = [widget for widget in widgets if widget.isVisible()]
 
     boxes = [widget.rect().translated(widget.mapTo(panel, QPoint())) for widget in widgets]
 
@@ -323,11 +370,11 @@ def test_the_legend_shares_the_row_where_there_is_room(panel):
         QApplication.processEvents()
         return abs(first.mapTo(panel, QPoint()).y() - fit.mapTo(panel, QPoint()).y()) > 15
 
-    panel.resize(1000, 420)
+    panel.resize(1200, 420)
     assert not rows()
     panel.resize(560, 420)
     assert rows()
-    panel.resize(1000, 420)
+    panel.resize(1200, 420)
     assert not rows()
 
 

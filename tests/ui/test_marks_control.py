@@ -14,7 +14,7 @@ from small_models import decoded, rounds_to
 
 from vae_studio import tasks
 from vae_studio.core import exploration
-from vae_studio.core.latent import project
+from vae_studio.core.plane import Plane
 from vae_studio.core.scene import SpotsFrame, Version
 from vae_studio.ui.map_marks import Mark
 from vae_studio.ui.marks_control import MarksControl, pin_mark, pin_number
@@ -174,14 +174,16 @@ def test_marks_are_placed_by_their_two_coordinates_and_fade_with_distance(spacio
     placed = spacious.placed[-1]
     shown = [*placed.pins, *placed.ends]
     assert [mark.name for mark in shown] == ["Pin 1", "Pin 2", "A", "B"]
-    _, strengths = project(points, tuple(points[3]), (7, 3))
+    _, strengths = Plane.of_axes((7, 3), points.shape[1]).project(points, tuple(points[3]))
     assert np.array([mark.place for mark in shown]) == pytest.approx(points[:, [7, 3]], abs=1e-6)
     assert [mark.strength for mark in shown] == pytest.approx(strengths, abs=1e-6)
     assert placed.ends[1].strength == pytest.approx(1.0)
     shares = np.linspace(0, 1, len(placed.line))[:, None]
     line = (1 - shares) * points[2] + shares * points[3]
     assert placed.line == pytest.approx(line[:, [7, 3]], abs=1e-5)
-    assert placed.strengths == pytest.approx(project(line, tuple(points[3]), (7, 3))[1], abs=1e-4)
+    assert placed.strengths == pytest.approx(
+        Plane.of_axes((7, 3), points.shape[1]).project(line, tuple(points[3]))[1], abs=1e-4
+    )
     assert placed.frames == pytest.approx(line[::8][:, [7, 3]], abs=1e-5)
     before = placed.pins[0].strength
     spacious.at(*points[0])

@@ -7,12 +7,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton
 
 from vae_studio.core.exploration import Exploration, Path, Pin
+from vae_studio.core.plane import Plane
 from vae_studio.ui.marks_panel import MarksPanel
 
-NOTHING = Exploration((0.0, 0.0), (0, 1))
+NOTHING = Exploration((0.0, 0.0), Plane.of_axes((0, 1), 2))
 PIN = Pin("one", (1.0, 0.0), 0)
-WITH_PIN = Exploration((0.0, 0.0), (0, 1), (PIN,))
-WITH_PATH = Exploration((0.0, 0.0), (0, 1), (), Path(((0.0, 0.0), (3.0, 4.0))))
+WITH_PIN = Exploration((0.0, 0.0), Plane.of_axes((0, 1), 2), (PIN,))
+WITH_PATH = Exploration((0.0, 0.0), Plane.of_axes((0, 1), 2), (), Path(((0.0, 0.0), (3.0, 4.0))))
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_sections_unfold_when_there_is_a_first_thing_in_them(panel):
 def test_what_the_user_folds_stays_folded_until_there_is_nothing_in_it(qtbot, panel):
     panel.show_marks(WITH_PIN)
     qtbot.mouseClick(heading(panel, "pins"), Qt.MouseButton.LeftButton)
-    panel.show_marks(Exploration((0.0, 0.0), (0, 1), (PIN, PIN)))
+    panel.show_marks(Exploration((0.0, 0.0), Plane.of_axes((0, 1), 2), (PIN, PIN)))
     assert not panel.pins.isVisible()
     panel.show_marks(NOTHING)
     panel.show_marks(WITH_PIN)

@@ -97,7 +97,7 @@ def test_a_path_is_made_walked_dragged_and_undone(watched: Watched) -> None:
     assert rounds_to(strip._images, decoded(explorer(), (1 - shares) * ends[0] + shares * ends[1]))
 
     # Played once it ends at B, and one undo brings the point back to where it was.
-    watched.click(0.0, 1.0)
+    watched.click(-2.5, 1.25)
     before = watched.explored.point
     watched.window.findChild(QDoubleSpinBox, "path_seconds").setValue(0.5)
     watched.window.findChild(QComboBox, "path_mode_combo").setCurrentIndex(ONCE)
@@ -114,7 +114,7 @@ def test_a_path_is_made_walked_dragged_and_undone(watched: Watched) -> None:
     assert watched.explored.point == pytest.approx(tuple(ends.mean(axis=0)), abs=0.1)
 
     # B is dragged; the strip follows; undone in one.
-    watched.click(0.0, 1.0)
+    watched.click(-2.5, 1.25)
     watched.drag(tuple(ends[1]), (1.0, 1.0))
     assert watched.explored.path.points[1] == pytest.approx((1.0, 1.0), abs=0.02)
     watched.drawn()

@@ -234,6 +234,7 @@ def test_tooltips_name_the_shortcuts_that_there_are(bar):
         ("explore_tab", actions.explore),
         ("reconstruct_tab", actions.reconstruct),
         ("evaluate_tab", actions.evaluate),
+        ("sample_tab", actions.sample),
     ):
         (named,) = re.findall(r"\((.+)\)$", button(bar, name).toolTip())
         assert QKeySequence(named) == action.shortcut(), name

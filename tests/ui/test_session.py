@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject
 from vae_studio import tasks
 from vae_studio.core.config import DataConfig, RunConfig
 from vae_studio.core.exploration import Exploration, Layers, Pin
+from vae_studio.core.plane import Plane
 from vae_studio.core.scene import (
     EncodingsFrame,
     MapFrame,
@@ -168,7 +169,7 @@ def test_another_model_is_announced_before_its_first_scene(session, witness, exp
     assert witness.placed == [(None, None, None)]
     scene = session.scene
     assert (scene.model, scene.version) == (explorer.model, Version(1, 0))
-    assert (scene.point, scene.axes, scene.view) == ((0.0, 0.0), (0, 1), VIEW)
+    assert (scene.point, scene.plane.axes, scene.view) == ((0.0, 0.0), (0, 1), VIEW)
     assert session.opened is explorer
 
 
@@ -189,11 +190,11 @@ def test_point_and_axes_stay_if_they_fit(session, witness):
     session.choose_axes((2, 0))
     session.move_point((0.1, 0.2, 0.3))
     session.look_at(small(3, seed=1), Version(2, 0))
-    assert (session.scene.point, session.scene.axes) == ((0.1, 0.2, 0.3), (2, 0))
+    assert (session.scene.point, session.scene.plane.axes) == ((0.1, 0.2, 0.3), (2, 0))
     session.look_at(small(4), Version(3, 0))
-    assert (session.scene.point, session.scene.axes) == ((0.0,) * 4, (0, 1))
+    assert (session.scene.point, session.scene.plane.axes) == ((0.0,) * 4, (0, 1))
     session.look_at(small(1), Version(4, 0))
-    assert (session.scene.point, session.scene.axes) == ((0.0,), (0, 0))
+    assert (session.scene.point, session.scene.plane.axes) == ((0.0,), (0, 0))
 
 
 def test_knowing_more_of_a_model_changes_nothing_that_is_seen(session, witness, explorer):
@@ -216,6 +217,25 @@ def test_the_map_moves_two_coordinates(session, witness):
     session.look_at(small(1), Version(2, 0))
     session.move_on_map((-2.0, 5.0))
     assert session.scene.point == (-2.0,), "of a model with one dimension the map has one axis"
+
+
+def test_pictures_for_the_sliders_are_asked_for_as_long_as_they_are_of_this_space(session, witness):
+    session.set_strips(np.zeros((7, 3)))  # without a model nobody could make them
+    session.look_at(small(3), Version(1, 0))
+    assert session.scene.strips is None
+    points = np.ones((7, 3))
+    session.set_strips(points)
+    session.move_point((1.0, 2.0, 3.0))
+    session.look_at(small(3, seed=1), Version(2, 0))
+    assert session.scene.strips is points
+    session.set_strips(np.ones((7, 4)))  # asked for just before the model changed
+    assert session.scene.strips is points
+    session.look_at(small(4), Version(3, 0))
+    assert session.scene.strips is None
+    session.set_strips(np.ones((7, 4)))
+    session.set_strips(None)
+    assert session.scene.strips is None
+    assert session.undoing == "", "what the sliders show is nothing that could be undone"
 
 
 def test_random_points_come_from_the_prior(session, explorer):
@@ -384,7 +404,7 @@ def test_everything_that_is_moved_or_set_can_be_undone_and_done_again(session, w
     for state in reversed(states[:-1]):
         session.undo()
         assert session.exploration == state
-        assert (session.scene.point, session.scene.axes, session.scene.draw) == (state.point, state.axes, state.draw)
+        assert (session.scene.point, session.scene.plane, session.scene.draw) == (state.point, state.plane, state.draw)
     assert (session.undoing, session.redoing) == ("", "move the point")
     session.undo()
     assert session.exploration == states[0], "there is nothing more to undo"
@@ -445,7 +465,7 @@ def test_history_goes_along_with_newer_weights_and_with_models_that_fit(session)
     session.choose_layers(Layers(prior=False))
     session.look_at(small(2), Version(3, 0))
     assert names_of_steps(session) == []
-    assert session.exploration == Exploration((0.0, 0.0), (0, 1), layers=Layers(prior=False))
+    assert session.exploration == Exploration((0.0, 0.0), Plane.of_axes((0, 1), 2), layers=Layers(prior=False))
 
 
 def test_no_draw_comes_back_for_a_model_that_has_none(session):
@@ -477,10 +497,12 @@ def test_classes_that_were_hidden_in_other_data_are_not_hidden_in_these(session,
 def test_a_restored_exploration_is_shown_with_nothing_to_undo(session, witness):
     session.look_at(small(3), Version(1, 0))
     session.move_point((9.0, 9.0, 9.0))
-    saved = Exploration((0.1, 0.2, 0.3), (2, 0), (Pin("A", (1.0, 1.0, 1.0), 0),), None, 5, Layers(prior=False))
+    saved = Exploration(
+        (0.1, 0.2, 0.3), Plane.of_axes((2, 0), 3), (Pin("A", (1.0, 1.0, 1.0), 0),), None, 5, Layers(prior=False)
+    )
     session.restore(saved)
     assert session.exploration == saved
-    assert (session.scene.point, session.scene.axes, session.scene.draw) == (saved.point, saved.axes, 5)
+    assert (session.scene.point, session.scene.plane, session.scene.draw) == (saved.point, saved.plane, 5)
     assert witness.said[-1] == ("scene", session.scene)
     assert (session.undoing, session.redoing) == ("", "")
     for wrong in (replace(saved, point=(0.0, 0.0)), replace(saved, point=(0.0,) * 4)):
@@ -596,7 +618,7 @@ def test_other_images_have_other_encodings(session, drawn, images, qtbot):
     drawn.placed.clear()
     session.set_images(zeros_and_ones)
     session.move_point((0.0, 0.0, 1.0))
-    assert drawn.placed == [], "the old encodings are not coloured by the new labels"
+    assert drawn.placed == [(None, None, None)], "the old encodings are not coloured by the new labels"
     qtbot.waitUntil(lambda: has_points(drawn), timeout=SECONDS_60)
     points, labels, _ = drawn.placed[-1]
     assert set(labels.tolist()) == {0, 1}

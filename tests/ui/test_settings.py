@@ -65,7 +65,7 @@ class Window:
 def test_nothing_remembered(file, tmp_path):
     settings = opened(file)
     assert settings.theme == "system"
-    assert settings.export_options == {}
+    assert settings.export_options == settings.sliders == {}
     assert settings.folder("export", tmp_path) == tmp_path
     assert settings.folder("export", tmp_path / "missing") == Path.home()
 
@@ -74,12 +74,14 @@ def test_choices_come_back(file, tmp_path, qtbot):
     settings = opened(file)
     settings.theme = "light"
     settings.export_options = OPTIONS
+    settings.sliders = {"by_kl": None, "active_only": True}
     settings.set_folder("export", tmp_path)
     settings.set_folder("model", tmp_path / "gone")
     settings.keep(QMainWindow(), {}, {})
     again = opened(file)
     assert again.theme == "light"
     assert again.export_options == OPTIONS
+    assert again.sliders == {"by_kl": None, "active_only": True}
     assert again.folder("export", Path.home()) == tmp_path
     assert again.folder("model", tmp_path) == tmp_path, "a folder that has gone is not offered"
     assert file.is_file()
@@ -134,11 +136,11 @@ def test_hidden_panels_stay_hidden(file, qtbot):
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
 def test_garbage_counts_as_absent(file, tmp_path, garbage, qtbot):
-    for key in ("theme", "export/options", "folders/export", "geometry", "splitters/across"):
+    for key in ("theme", "export/options", "sliders", "folders/export", "geometry", "splitters/across"):
         put(file, key, garbage)
     settings = opened(file)
     assert settings.theme == "system"
-    assert settings.export_options == {}
+    assert settings.export_options == settings.sliders == {}
     assert settings.folder("export", tmp_path) == tmp_path
     plain, restored = Window(qtbot), Window(qtbot)
     settings.restore(restored.window, restored.splitters, {})

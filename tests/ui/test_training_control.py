@@ -294,7 +294,7 @@ def test_a_pause_holds_a_run_that_waits_for_its_pace(control, witness, qtbot):
 
 
 @pytest.mark.parametrize("paused", [False, True])
-@pytest.mark.parametrize("pace", [0, 1])
+@pytest.mark.parametrize("pace", [0, 0.02])
 def test_closing_while_the_run_waits(control, witness, runs, pace, paused, qtbot):
     control.set_pace(pace)
     control.start(ENDLESS, 1)
@@ -304,7 +304,7 @@ def test_closing_while_the_run_waits(control, witness, runs, pace, paused, qtbot
         control.pause_or_resume()
     began = time.perf_counter()
     control.close()
-    assert time.perf_counter() - began < 0.8, "a turn that is a second away is not waited for"
+    assert time.perf_counter() - began < 25, "a turn that is most of a minute away is not waited for"
     assert not control.run.trainer.isRunning()
     (card,) = (json.loads(path.read_text(encoding="utf-8")) for path in runs.rglob("model.json"))
     assert (card["ended"], card["steps"]) == ("stopped", 1)

@@ -90,6 +90,7 @@ class CombinePanel(QFrame):
         self.terms = tuple(TermButton(slot) for slot in range(3))
         self.result = TermPicture("combine_result", "A − B + C")
         self.result.set_caption("Result")
+        self.result.setToolTip("What A, B and C make together. Press it to move the point there.")
         self._words = _line("combine_words")
         self._go = _button("combine_go", "Go there", "Move the point to the result.")
         self._pin = _button("combine_pin", "Pin", "Keep the result as a pin.")
@@ -107,6 +108,7 @@ class CombinePanel(QFrame):
         for slot, button in enumerate(self.terms):
             button.clicked.connect(lambda _=False, slot=slot: self.menu_wanted.emit(slot))
         self._go.clicked.connect(self.go_requested)
+        self.result.clicked.connect(self.go_requested)
         self._pin.clicked.connect(self.pin_requested)
         self._way.currentIndexChanged.connect(self._choose_way)
         self._among.currentIndexChanged.connect(self._choose_way)
@@ -139,7 +141,7 @@ class CombinePanel(QFrame):
             button.setAccessibleName(f"{LETTERS[button.slot]}: {name or 'nothing'}")
         self._words.setText(words)
         self._words.setToolTip(words)
-        for button in (self._go, self._pin):
+        for button in (self._go, self._pin, self.result):
             button.setEnabled(possible)
 
     def show_pictures(self, images: Sequence[np.ndarray | None]) -> None:
@@ -251,14 +253,15 @@ class CombinePanel(QFrame):
 
 
 class TermPicture(QAbstractButton):
-    """A small picture with a caption under it."""
+    """A small picture with a caption under it, to be pressed."""
 
     def __init__(self, name: str, title: str, letter: str = "") -> None:
         super().__init__()
         self._letter = letter  # where there is no picture
         self.setObjectName(name)
         self.setAccessibleName(title)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFixedHeight(_SIDE + _CAPTION)
         self.setMinimumWidth(_LEAST)
         self.setMaximumWidth(_SIDE)
@@ -304,7 +307,7 @@ class TermPicture(QAbstractButton):
             painter.setPen(QColor(theme.muted))
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, self._letter)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        lively = self.isEnabled() and self.focusPolicy() != Qt.FocusPolicy.NoFocus and self.underMouse()
+        lively = self.isEnabled() and self.underMouse()
         edge = theme.accent if self.hasFocus() or lively else theme.border
         painter.setPen(QPen(QColor(edge), 1.5 if self.hasFocus() else 1.0))
         painter.drawRoundedRect(QRectF(place).adjusted(0.75, 0.75, -0.75, -0.75), 3, 3)
@@ -323,8 +326,6 @@ class TermButton(TermPicture):
     def __init__(self, slot: int) -> None:
         super().__init__(f"combine_{LETTERS[slot].lower()}", LETTERS[slot], LETTERS[slot])
         self.slot = slot
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setToolTip(f"{LETTERS[slot]}. {_SLOTS[slot]}\nPress it to choose another.")
 
     def below(self) -> QPoint:
