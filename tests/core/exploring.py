@@ -19,7 +19,8 @@ WIDE = View(-3.4, 3.4, -2.1, 2.1, 1500, 927)
 MEDIUM = View(-3.4, 3.4, -2.1, 2.1, 1000, 618)
 SMALL = View(-1.0, 1.0, -0.8, 0.8, 300, 240)
 FIRST = Version(1, 0)
-COMPARED = 27  # images by which a complete map of images that are much alike finds out where nothing finer is to be seen
+COMPARED = 27
+"""Images by which a complete map of images that are much alike finds out where nothing finer is to be seen."""
 
 
 def scene_of(model: VAE, axes: tuple[int, int] | None = None, **values: object) -> Scene:

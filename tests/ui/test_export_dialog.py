@@ -93,7 +93,9 @@ def test_every_choice_reaches_the_request(dialog, qtbot):
     # 40 · 28 · 2 + 39 · 5 across, 3 · 28 · 2 + 2 · 5 down; a narrow space between thousands.
     assert text_of(dialog, "grid_size") == "40 × 3 tiles · 2\u202f435 × 178 px, and the axes"
     request, _ = exported(qtbot, dialog)
-    assert request == GridRequest(POINT, Plane.of_axes((0, 2), 3), REGION, rows=3, cols=40, scale=2, spacing=5, show_axes=True)
+    assert request == GridRequest(
+        POINT, Plane.of_axes((0, 2), 3), REGION, rows=3, cols=40, scale=2, spacing=5, show_axes=True
+    )
 
 
 def test_the_mass_of_the_prior(dialog, qtbot):
