@@ -86,6 +86,7 @@ def test_a_direction_leads_from_b_to_a(here: Path, encoded) -> None:
     [
         ("'class:12 - class:1'", "There is no class 12: the classes are 0, 1, 2"),
         ("'class:1 - '", "is no formula"),
+        ("class:9-class:4", "spaces round these"),
         ("'klass:1'", "“klass:1” is no term of a formula"),
         ("'image:10'", "image:10: test images are numbered from 0 to 9."),
         ("'z:1'", "z:1: There is 1 number, but the model has 2 latent dimensions."),

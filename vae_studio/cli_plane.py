@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vae_studio.core.latent import MAX_COORDINATE
 from vae_studio.core.plane import Plane, PlaneError
-from vae_studio.core.planes import ENCODED, components, read_vector, through_class_means, through_points
+from vae_studio.core.planes import ENCODED, Principal, read_vector, through_class_means, through_points
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ def plane_of(model: VAE, text: str) -> Plane:
     match kind:
         case "components":
             first, second = _numbers(rest or "1,2", 2, text)
-            return components(_encodings(model, range(ENCODED))[0], (first - 1, second - 1))
+            return Principal.of(_encodings(model, range(ENCODED))[0]).plane((first - 1, second - 1))
         case "classes":
             means, data = _encodings(model, range(ENCODED))
             labels = data.test.labels[: len(means)].numpy()

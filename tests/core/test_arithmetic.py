@@ -65,6 +65,9 @@ def test_a_minus_b_plus_c_is_exact_to_rounding() -> None:
     point = Group.of("here", (0.1, -0.2, 0.3))
     assert combine(point) == (0.1, -0.2, 0.3)
     assert combine(c, c, point) == pytest.approx((0.1, -0.2, 0.3), abs=1e-15)
+    far = Group.of("far", (9e5, 0.0, 0.0))
+    with pytest.raises(CombineError, match="more than 1,000,000 from 0"):
+        combine(far, None, far)
 
 
 @pytest.mark.parametrize("sizes", [(40, 40), (31, 6), (4, 3)])

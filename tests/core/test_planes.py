@@ -32,17 +32,17 @@ def test_components_are_those_of_scikit_learn(seed: int, dims: int) -> None:
     means = encodings(seed, dims)
     expected = PCA(svd_solver="full").fit(means.astype(np.float64))
     for which in ((0, 1), (1, 0), (dims - 1, 0)):
-        plane = planes.components(means, which)
+        plane = planes.Principal.of(means).plane(which)
         np.testing.assert_allclose(plane.origin, expected.mean_, atol=1e-9)
         for direction, number in zip((plane.across, plane.up), which, strict=True):
             assert abs(np.dot(direction, expected.components_[number])) == pytest.approx(1.0, abs=1e-6)
             assert max(direction, key=abs) > 0.0
         assert plane.names == tuple(f"PC {number + 1}" for number in which)
         assert plane == Plane.checked(plane.origin, plane.across, plane.up, plane.names, plane.kind)
-    np.testing.assert_allclose(planes.variance_shares(means), expected.explained_variance_ratio_, rtol=1e-6)
+    np.testing.assert_allclose(planes.Principal.of(means).shares, expected.explained_variance_ratio_, rtol=1e-6)
     # In whatever order the encodings come, and mirrored with them all, it is the same plane of the same names.
-    again = planes.components(means[::-1])
-    np.testing.assert_allclose(again.basis(), planes.components(means).basis(), atol=1e-6)
+    again = planes.Principal.of(means[::-1]).plane()
+    np.testing.assert_allclose(again.basis(), planes.Principal.of(means).plane().basis(), atol=1e-6)
 
 
 @settings(max_examples=25, deadline=None)
@@ -79,12 +79,12 @@ ON_A_LINE = np.outer(np.arange(9.0), (1.0, 2.0, 3.0))
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: planes.components(SPREAD[:2]), "need three encodings at least"),
-        (lambda: planes.components(SPREAD, (1, 1)), "two different principal components"),
-        (lambda: planes.components(SPREAD, (0, 4)), "no principal component 5: the encodings spread in 4 directions"),
-        (lambda: planes.components(SPREAD, (-1, 0)), "no principal component 0"),
-        (lambda: planes.components(np.ones((9, 3))), "on one line, or in one point"),
-        (lambda: planes.components(ON_A_LINE), "on one line, or in one point"),
+        (lambda: planes.Principal.of(SPREAD[:2]).plane(), "need three encodings at least"),
+        (lambda: planes.Principal.of(SPREAD).plane((1, 1)), "two different principal components"),
+        (lambda: planes.Principal.of(SPREAD).plane((0, 4)), "no principal component 5: the encodings spread in 4"),
+        (lambda: planes.Principal.of(SPREAD).plane((-1, 0)), "no principal component 0"),
+        (lambda: planes.Principal.of(np.ones((9, 3))), "on one line, or in one point"),
+        (lambda: planes.Principal.of(ON_A_LINE).plane(), "on one line, or in one point"),
         (lambda: planes.through_class_means(SPREAD, np.zeros(60), (0, 0, 1), DIGITS), "three different classes"),
         (
             lambda: planes.through_class_means(SPREAD, np.zeros(60), (0, 7, 1), DIGITS),

@@ -212,9 +212,19 @@ def test_planes_are_typed_and_put_through_images_classes_and_pins_in_the_card(wa
     shown = latent_map.view()
     assert (shown.bottom, shown.top, shown.left + shown.right) == pytest.approx((0.0, 9.0, 0.0))
     assert "more than this span is visible" in note.text()
+    for name, text in (("left", "500"), ("right", "600"), ("bottom", "0"), ("top", "9")):
+        watched.type(sides[name], text, Qt.Key.Key_Return if name == "top" else Qt.Key.Key_Tab)
+    assert "The map ends there" in note.text(), "what is shown is not what was asked for"
     while latent_map.can_go_back and latent_map.view() != view:
         latent_map.back()
     assert latent_map.view() == view
+
+    # Enter where nothing was typed changes nothing, also while the point lies beside the plane.
+    aside = tuple((np.array(session.exploration.point) + np.random.default_rng(2).normal(size=20)).tolist())
+    session.move_point(aside)
+    watched.child(QLineEdit, "plane_across", card).setFocus()
+    QTest.keyClick(watched.child(QLineEdit, "plane_across", card), Qt.Key.Key_Return)
+    assert session.exploration.point == aside
 
     # Pins, however far away, are on the map of the plane through them.
     points = np.random.default_rng(1).normal(0.0, 9.0, (3, 20))
@@ -231,3 +241,18 @@ def test_planes_are_typed_and_put_through_images_classes_and_pins_in_the_card(wa
     assert max(watched.plane.distance(point) for point in means[:3].astype(np.float64)) < 1e-6
     QTest.keyClick(card, Qt.Key.Key_Escape)
     assert not card.isVisible()
+
+
+def test_components_of_a_model_before_are_not_asked_of_the_next(watched: Watched, qtbot) -> None:
+    watched.choose("components")
+    watched.window.planes.show_card("components")
+    card = watched.child(QWidget, "plane_card")
+    watched.child(QComboBox, "plane_component_up", card).setFocus()
+    for _ in range(3):
+        QTest.keyClick(watched.child(QComboBox, "plane_component_up", card), Qt.Key.Key_Down)
+    assert watched.plane.title == "PC 1 × PC 5"
+    watched.window.bar.model_chosen.emit("explorer-2d")
+    session = watched.session
+    qtbot.waitUntil(lambda: session.opened.model.latent_dims == 2 and session.encodings is not None, timeout=WAIT)
+    watched.choose("components")
+    assert watched.plane.title == "PC 1 × PC 2"

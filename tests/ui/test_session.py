@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject
 
 from vae_studio import tasks
 from vae_studio.core.config import DataConfig, RunConfig
+from vae_studio.core.directions import Direction
 from vae_studio.core.exploration import Exploration, Layers, Pin
 from vae_studio.core.plane import Plane
 from vae_studio.core.scene import (
@@ -195,6 +196,23 @@ def test_point_and_axes_stay_if_they_fit(session, witness):
     assert (session.scene.point, session.scene.plane.axes) == ((0.0,) * 4, (0, 1))
     session.look_at(small(1), Version(4, 0))
     assert (session.scene.point, session.scene.plane.axes) == ((0.0,), (0, 0))
+
+
+def test_what_was_found_in_one_model_is_not_said_of_another(session, witness):
+    session.look_at(small(3), Version(1, 0))
+    components = Plane.spanned((0.1, 0.0, 0.2), (1.0, 1.0, 0.0), (0.0, 1.0, 2.0), ("PC 1", "PC 2"), "components")
+    session.choose_plane(components)
+    session.change(replace(session.exploration, directions=(Direction("thicker", (0.0, 1.0, 0.0)),)))
+    session.look_at(small(3, seed=1), Version(1, 1))
+    assert (session.exploration.plane, len(session.exploration.directions)) == (components, 1), "newer weights"
+    session.look_at(small(3, seed=2), Version(2, 0))
+    plane = session.exploration.plane
+    assert (plane.origin, plane.across, plane.up) == (components.origin, components.across, components.up)
+    assert (plane.kind, plane.names, session.exploration.directions) == ("typed", ("a", "b"), ())
+    assert session.scene.plane == plane
+    while session.undoing:
+        session.undo()
+        assert not session.exploration.directions and session.exploration.plane.kind in ("axes", "typed")
 
 
 def test_knowing_more_of_a_model_changes_nothing_that_is_seen(session, witness, explorer):

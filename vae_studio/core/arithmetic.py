@@ -15,6 +15,7 @@ from vae_studio.core.attributes import ATTRIBUTES, extremes
 from vae_studio.core.directions import Direction
 from vae_studio.core.errors import UserError
 from vae_studio.core.exploration import Exploration
+from vae_studio.core.latent import MAX_COORDINATE
 from vae_studio.core.plane import Point
 
 MAX_DIRECTIONS = 64
@@ -81,12 +82,14 @@ def groups_by(
 
 
 def combine(a: Group, b: Group | None = None, c: Group | None = None) -> Point:
-    """mean(A) − mean(B) + mean(C); what is None is left out."""
+    """mean(A) − mean(B) + mean(C); what is None is left out. Raises CombineError where that is too far away."""
     total = a.mean
     if b is not None:
         total = total - b.mean
     if c is not None:
         total = total + c.mean
+    if np.abs(total).max() > MAX_COORDINATE:
+        raise CombineError(f"A − B + C lies more than {MAX_COORDINATE:,.0f} from 0, where there are no points.")
     return tuple(total.tolist())
 
 

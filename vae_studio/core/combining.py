@@ -67,7 +67,7 @@ def read_formula(text: str) -> tuple[SignedTerm, ...]:
     """
     parts = re.split(r"\s+([-+−])\s+", text.strip())
     sources, signs = parts[::2], [1, *(_SIGNS[sign] for sign in parts[1::2])]
-    if not all(sources) or any(re.search(r"\s", source) for source in sources):
+    if not all(sources) or any(re.search(r"\s|[-+−](class|image|z):", source) for source in sources):
         raise CombineError(
             f"“{text}” is no formula: write {_SOURCES}, with + or - between them and spaces round these."
         )

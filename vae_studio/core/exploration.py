@@ -73,6 +73,18 @@ class Exploration:
     directions: tuple[Direction, ...] = ()
 
 
+def in_another_model(explored: Exploration) -> Exploration:
+    """What of it makes sense in another model of as many dimensions.
+
+    A direction that was “thicker” there leads anywhere here, and a plane is only its numbers: whatever principal
+    components or class means it was put through, they are others now.
+    """
+    plane = explored.plane
+    if plane.kind not in ("axes", "typed"):
+        plane = replace(plane, names=("a", "b"), kind="typed")
+    return replace(explored, plane=plane, directions=())
+
+
 def difference(before: Exploration, after: Exploration) -> str:
     """What was done between the two, in words that complete “Undo: …”; the weightier where there was more than one."""
     if after.pins != before.pins:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,42 +25,44 @@ _NAME = 14
 _EXACT, _ROUNDING = 1e-6, 1e-12
 
 
-def components(means: np.ndarray, which: tuple[int, int] = (0, 1)) -> Plane:
-    """Through the mean of the encodings, along two of their principal components, counted from 0.
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The principal components of encodings: their mean (d,), unit vectors (n, d), and shares of the variance (n,).
 
-    Components are in the order of their variances; the largest coordinate of each is positive. Raises PlaneError.
+    They are in the order of their variances, those left out along which nothing varies.
     """
-    if which[0] == which[1]:
-        raise PlaneError("A plane takes two different principal components.")
-    centre, directions, spreads = _principal(means)
-    for number in which:
-        if not 0 <= number < len(spreads):
-            raise PlaneError(
-                f"There is no principal component {number + 1}: the encodings spread in {len(spreads)} directions."
-            )
-    across, up = (directions[number] for number in which)
-    return Plane.spanned(centre, across, up, (f"PC {which[0] + 1}", f"PC {which[1] + 1}"), "components")
 
+    centre: np.ndarray
+    directions: np.ndarray
+    shares: np.ndarray
 
-def variance_shares(means: np.ndarray) -> np.ndarray:
-    """The share of the encodings' variance along each principal component: float64 (n,). Raises PlaneError."""
-    _, _, spreads = _principal(means)
-    return np.square(spreads) / np.square(spreads).sum()
+    @classmethod
+    def of(cls, means: np.ndarray) -> Principal:
+        """By singular values; the largest coordinate of each component is positive. Raises PlaneError."""
+        values = np.asarray(means, np.float64)
+        if len(values) < 3:
+            raise PlaneError("Principal components need three encodings at least.")
+        centre = values.mean(axis=0)
+        _, spreads, directions = np.linalg.svd(values - centre, full_matrices=False)
+        kept = spreads > max(_FAINTEST_SPREAD * spreads[0], 1e-12)
+        if kept.sum() < 2:
+            raise PlaneError("The encodings lie on one line, or in one point: they have no two principal components.")
+        directions, squares = directions[kept], np.square(spreads[kept])
+        largest = directions[np.arange(len(directions)), np.abs(directions).argmax(axis=1)]
+        return cls(centre, directions * np.sign(largest)[:, None], squares / squares.sum())
 
-
-def _principal(means: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean (d,), components (n, d) and singular values (n,) of the encodings, those left out that do not vary."""
-    values = np.asarray(means, np.float64)
-    if len(values) < 3:
-        raise PlaneError("Principal components need three encodings at least.")
-    centre = values.mean(axis=0)
-    _, spreads, directions = np.linalg.svd(values - centre, full_matrices=False)
-    kept = spreads > max(_FAINTEST_SPREAD * spreads[0], 1e-12)
-    if kept.sum() < 2:
-        raise PlaneError("The encodings lie on one line, or in one point: they have no two principal components.")
-    directions = directions[kept]
-    largest = directions[np.arange(len(directions)), np.abs(directions).argmax(axis=1)]
-    return centre, directions * np.sign(largest)[:, None], spreads[kept]
+    def plane(self, which: tuple[int, int] = (0, 1)) -> Plane:
+        """Through the mean, along two of the components, counted from 0. Raises PlaneError."""
+        if which[0] == which[1]:
+            raise PlaneError("A plane takes two different principal components.")
+        for number in which:
+            if not 0 <= number < len(self.shares):
+                count = len(self.shares)
+                raise PlaneError(
+                    f"There is no principal component {number + 1}: the encodings spread in {count} directions."
+                )
+        across, up = (self.directions[number] for number in which)
+        return Plane.spanned(self.centre, across, up, (f"PC {which[0] + 1}", f"PC {which[1] + 1}"), "components")
 
 
 def through_class_means(

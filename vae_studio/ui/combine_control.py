@@ -212,11 +212,11 @@ class CombineControl(QObject):
             group.name if group else "" if term.kind == "none" else "?"
             for term, group in zip(self._terms, groups, strict=True)
         ]
-        if problem:
-            self._result, words = None, problem
-        else:
-            self._result = arithmetic.combine(*groups)
-            words = _formula(names) + f"   ‖z‖ = {math.hypot(*self._result):.2f}"
+        try:
+            self._result = None if problem else arithmetic.combine(*groups)
+        except CombineError as error:
+            self._result, problem = None, str(error)
+        words = problem or _formula(names) + f"   ‖z‖ = {math.hypot(*self._result):.2f}"
         self.panel.show_terms(names, words, possible=self._result is not None)
         shown = {slot: group.mean for slot, group in enumerate(groups) if group is not None}
         if self._result is not None:

@@ -15,6 +15,7 @@ from vae_studio.core.exploration import Exploration
 from vae_studio.core.latent import MAX_COORDINATE, Region
 from vae_studio.core.plane import Plane, PlaneError
 from vae_studio.core.scene import MapFrame, Scene, View
+from vae_studio.ui.map_view import MAX_CENTRE, MAX_SPAN
 from vae_studio.ui.plane_badge import NOTHING, distance_text
 from vae_studio.ui.plane_card import PlaneCard
 from vae_studio.ui.session import Session
@@ -22,6 +23,9 @@ from vae_studio.ui.theme import DARK, Theme
 
 _REMEMBERED = 32  # planes whose corners a fitted map shows
 _SQUARE = "A latent unit is as long across as it is up, so more than this span is visible."
+_LIMIT = (
+    f"The map ends there: its middle stays within {MAX_CENTRE:g} of the origin, and it is {MAX_SPAN:g} wide at most."
+)
 _NO_ENCODINGS = "There are no encodings of test images to put a plane through, or not yet."
 
 
@@ -51,6 +55,7 @@ class PlaneControl(QObject):
         self._plane: Plane | None = None
         self._lineage: int | None = None
         self._which = (0, 1)
+        self._principal: tuple[np.ndarray | None, planes.Principal | None] = (None, None)  # and of which encodings
         self._corners: dict[Plane, np.ndarray] = {}  # the points that planes were put through, (3, latent_dims)
         self._selected: np.ndarray | None = None
         self._outlines: tuple[np.ndarray, ...] = ()  # of the prior, on this plane
@@ -112,6 +117,8 @@ class PlaneControl(QObject):
         before, lineage = self._plane, scene.version.lineage
         other = scene.plane != before
         if other or lineage != self._lineage:
+            if lineage != self._lineage:
+                self._which = (0, 1)
             self._plane, self._lineage, self._outlines = scene.plane, lineage, ()
             self._awaited = {"outlines", "encodings"}
             self._find_home(None if self._session.encodings is None else "encodings")
@@ -192,7 +199,7 @@ class PlaneControl(QObject):
         return True
 
     def _choose_components(self, which: tuple[int, int]) -> None:
-        if self._choose(lambda: (planes.components(self._encodings(), which), None)):
+        if self._choose(lambda: (self._components().plane(which), None)):
             self._which = which
         if self._card:
             self._offer_components()
@@ -222,6 +229,8 @@ class PlaneControl(QObject):
 
     def _type_numbers(self, texts: tuple[str | None, str | None, str | None]) -> None:
         before, notes = self._plane, []
+        if texts == (None, None, None):
+            return  # nothing was typed
         numbers = (before.origin, before.across, before.up)
 
         def make() -> tuple[Plane, None]:
@@ -229,8 +238,6 @@ class PlaneControl(QObject):
                 number if text is None else planes.read_vector(name, text, before.dims, MAX_COORDINATE)
                 for name, text, number in zip(("Origin", "Across", "Up"), texts, numbers, strict=True)
             ]
-            if given == list(numbers):
-                return before, None
             plane, note = planes.typed(*given)
             notes.append(note)
             return plane, None
@@ -251,13 +258,23 @@ class PlaneControl(QObject):
         self._card.set_span(view)
         across, up = (view.right - view.left) / (wanted.right - wanted.left or math.inf), view.top - view.bottom
         more = None not in texts and max(across, up / (wanted.top - wanted.bottom)) > 1.001
-        self._card.show_note(_SQUARE if more else "")
+        slack = 1e-6 * (view.right - view.left)
+        less = view.left > wanted.left + slack or view.right < wanted.right - slack
+        less |= view.bottom > wanted.bottom + slack or view.top < wanted.top - slack
+        self._card.show_note(_LIMIT if less else _SQUARE if more else "")
 
     def _encodings(self) -> np.ndarray:
         encodings = self._session.encodings
         if encodings is None:
             raise PlaneError(_NO_ENCODINGS)
         return encodings[1]
+
+    def _components(self) -> planes.Principal:
+        """Those of the encodings as they are now, which are found once. Raises PlaneError."""
+        means = self._encodings()
+        if self._principal[0] is not means:
+            self._principal = (means, planes.Principal.of(means))
+        return self._principal[1]
 
     def _refuse(self, words: str) -> None:
         if self._card and self._card.isVisible():
@@ -290,7 +307,7 @@ class PlaneControl(QObject):
 
     def _offer_components(self) -> None:
         try:
-            shares = planes.variance_shares(self._encodings())
+            shares = self._components().shares
         except PlaneError:
             shares = ()
         self._card.components.set_shares(shares)

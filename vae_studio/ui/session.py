@@ -10,7 +10,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from vae_studio import tasks
-from vae_studio.core.exploration import Exploration, Layers, difference
+from vae_studio.core.exploration import Exploration, Layers, difference, in_another_model
 from vae_studio.core.marks import spots_of
 from vae_studio.core.plane import Plane
 from vae_studio.core.probing import fits
@@ -124,6 +124,8 @@ class Session(QObject):
             axes = most_informative(opened.card.get("kl_per_dim") or [0.0] * dims)
             layers = self._history.present.layers if self._history else Layers()
             self._history = History(Exploration((0.0,) * dims, Plane.of_axes(axes, dims), layers=layers))
+        elif before is not None:
+            self._history.rewrite(in_another_model)
         if not model.is_vae:
             self._history.rewrite(lambda one: replace(one, draw=None))
         self._means = self._glance = None
