@@ -23,9 +23,7 @@ from vae_studio.ui.theme import DARK, Theme
 
 _REMEMBERED = 32  # planes whose corners a fitted map shows
 _SQUARE = "A latent unit is as long across as it is up, so more than this span is visible."
-_LIMIT = (
-    f"The map ends there: its middle stays within {MAX_CENTRE:g} of the origin, and it is {MAX_SPAN:g} wide at most."
-)
+_LIMIT = f"The map ends there: its middle stays within {MAX_CENTRE:g} of the origin, and {MAX_SPAN:g} fit across it."
 _NO_ENCODINGS = "There are no encodings of test images to put a plane through, or not yet."
 
 
