@@ -110,7 +110,7 @@ PARTS = {
     "marks_control": {"map_marks", "session"},
     "marks_panel": {"path_panel", "pins_panel", "section"},
     "path_panel": {"path_strip"},
-    "plane_control": {"plane_badge", "plane_card", "session"},
+    "plane_control": {"map_view", "plane_badge", "plane_card", "session"},
     "training_control": {"collapse", "workers"},
     "timings_log": {"timings"},
     "timings_overlay": {"timings"},

@@ -48,6 +48,18 @@ def test_a_moved_point_is_where_it_was_put_and_keeps_its_distance(
         np.testing.assert_allclose(plane.embed(moved, np.array([plane.place(point)]))[0], point, atol=1e-9)
 
 
+def test_planes_along_axes_are_known_whatever_their_kind_origin_and_direction() -> None:
+    for plane, along in (
+        (Plane.of_axes((2, 0), 3), True),
+        (Plane.of_axes((0, 0), 1), True),
+        (Plane.spanned((0.3, 5.0, -1.0), (0.0, 0.0, -0.1), (7.0, 0.0, 3.0)), True),
+        (Plane.through(((1.0, 2.0), (1.0, 3.0), (0.0, 2.0))), True),
+        (Plane.spanned((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 1e-4)), False),
+        (Plane.spanned((0.0, 0.0), (3.0, 4.0), (1.0, 0.0)), False),
+    ):
+        assert plane.along_axes is along
+
+
 @settings(max_examples=40, deadline=None)
 @given(SPACES)
 def test_along_latent_dimensions_coordinates_are_exactly_theirs(space: tuple[int, int]) -> None:

@@ -248,6 +248,15 @@ def test_outlines_of_the_laplace_prior_are_level_sets_that_hold_as_much_as_the_c
         assert inside == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / n))
 
 
+def test_outlines_of_the_laplace_prior_lie_around_0_on_planes_along_axes_that_begin_elsewhere() -> None:
+    plane = Plane.spanned((0.7, -1.5, 0.2), (0.0, -2.0, 0.0), (3.0, 0.0, 0.0))
+    through_0 = Laplace(3).contours(Plane.of_axes((0, 1), 3))
+    for contour, centred in zip(Laplace(3).contours(plane), through_0, strict=True):
+        assert contour.name == centred.name and not contour.smooth
+        radii = np.abs(plane.beside((0.0, 0.0, 0.0), contour.line)[:, :2]).sum(axis=1)
+        np.testing.assert_allclose(radii, centred.line.max(), rtol=1e-9)
+
+
 def test_outlines_of_a_mixture_are_ellipses_of_its_components_on_these_axes() -> None:
     prior, axes = mixture(4, 3), [2, 0]
     found = prior.contours(Plane.of_axes((2, 0), 4))

@@ -48,6 +48,14 @@ def test_laplace_outlines_hold_as_much_as_a_gaussians(axes: tuple[int, int]) -> 
         assert inside.mean() == pytest.approx(1 - np.exp(-(sigmas**2) / 2), abs=0.004)
 
 
+def test_laplace_outlines_are_the_same_where_a_plane_along_axes_begins_elsewhere() -> None:
+    posterior = Posterior("laplace", np.array([0.5, 1.0]), np.array([0.3, 0.7]))
+    plane = Plane.spanned((2.0, -1.0), (0.0, 4.0), (-1.0, 0.0))
+    for line, through_0 in zip(posterior.outlines(plane), posterior.outlines(Plane.of_axes((0, 1), 2)), strict=True):
+        corners = plane.beside((0.0, 0.0), line)
+        assert sorted(np.round(corners[1:], 9).tolist()) == sorted(np.round(through_0[1:], 9).tolist())
+
+
 def test_one_dimension_and_codes() -> None:
     mean, covariance = Posterior("gaussian", np.array([2.0]), np.array([0.5])).on_plane(Plane.of_axes((0, 0), 1))
     assert (mean == [2.0, 0.0]).all()

@@ -31,7 +31,7 @@ def content(**values):
 def test_it_is_never_cut_off_and_never_under_the_mouse(card, canvas):
     for x in range(canvas.left(), canvas.right() + 1, 9):
         for y in range(canvas.top(), canvas.bottom() + 1, 7):
-            card.show_content(content(detail="0.42 from the plane"), QPointF(x, y), canvas)
+            card.show_content(content(detail="0.42 from the map"), QPointF(x, y), canvas)
             assert card.isVisible()
             assert canvas.contains(card.geometry())
             assert not card.geometry().adjusted(-6, -6, 6, 6).contains(x, y)

@@ -131,6 +131,12 @@ def test_what_a_model_has_not_got_cannot_be_chosen_and_says_why(panel):
     for name in ("density_chip", "layer_density"):
         widget = child(panel, name)
         assert not widget.isEnabled() and widget.toolTip() == "The data file is missing."
+    for name in ("density_chip", "layer_density"):  # what is on can be switched off, and then no more on
+        panel.layers.set_layers(Layers(density=True))
+        assert not child(panel, "layer_density_opacity").isEnabled()
+        child(panel, name).click()
+        assert panel.chosen.pop() == Layers()
+        assert not child(panel, name).isEnabled()
     panel.set_config(RunConfig())
     assert box.isEnabled() and child(panel, "density_chip").isEnabled()
     assert "spread" not in box.toolTip() and "aggregate posterior" in child(panel, "density_chip").toolTip()

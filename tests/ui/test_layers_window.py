@@ -128,7 +128,9 @@ def test_the_density_is_that_of_the_data_follows_the_view_goes_and_is_cancelled(
         it.press("density_chip")
         it.wait(lambda: it.child("density_cancel").isVisible())
         assert it.child("density_progress").isVisible()
+        it.child("density_cancel").setFocus()
         it.press("density_cancel")
+        assert it.window.focusWidget() is it.map
         assert not it.layers.density and not it.child("density_chip").isChecked()
         assert not it.child("density_overlay").isVisible()
     finally:

@@ -220,6 +220,24 @@ def test_the_point_and_marks_come_before_encodings(latent_map):
     assert done(latent_map) == [("point", pytest.approx((0.3, 0.0))), ("mark", Mark("pin", 0))]
 
 
+def test_a_dot_under_the_ring_is_clicked_and_the_ring_is_dragged(latent_map):
+    latent_map.set_encodings(np.array([[0.05, 0.0]]), np.array([3]))
+    dot = at(latent_map, (0.05, 0.0))
+    drag(latent_map, dot, dot + QPoint(2, 1))
+    click(latent_map, dot, CTRL)
+    assert taken(latent_map) == [("hovered", 0), ("clicked", 0, False), ("clicked", 0, True)]
+    assert latent_map.point() == (0.0, 0.0)
+    QTest.mouseDClick(latent_map.windowHandle(), LEFT, NONE, dot)
+    assert done(latent_map)[-1] == ("opened", 0)
+    drag(latent_map, dot, dot + QPoint(2, 0), dot + QPoint(30, 0), dot)  # and back: it has been moved, so no click
+    assert taken(latent_map) == [
+        ("hovered", None),
+        ("point", pytest.approx((0.3, 0.0))),
+        ("point", pytest.approx((0.0, 0.0))),
+        ("hovered", 0),
+    ]
+
+
 @pytest.mark.parametrize("seed", [3, 4])
 def test_a_lasso_holds_what_a_plain_loop_finds_inside_it(latent_map, seed):
     cloud, chance = Cloud(seed), np.random.default_rng(seed)

@@ -215,6 +215,10 @@ def test_the_prior_chip_says_what_the_contours_are(panel):
         panel.set_config(config)
         assert words in chip.toolTip()
         assert chip.text() == chip.accessibleName() == ("Prior" if config.model == "vae" else "Spread")
+    panel.set_config(RunConfig(prior=LaplacePriorConfig()))
+    for across, words in (((0.0, -3.0), "lines of equal density"), ((1.0, 2.0), "circles at 1, 2 and 3")):
+        panel.set_plane(Plane.spanned((0.5, 1.0), across, (1.0, 0.0)))
+        assert all(words in widget.toolTip() for widget in (chip, child(panel, "layer_prior")))
 
 
 # Classes

@@ -78,11 +78,11 @@ def test_a_card_takes_no_reconstruction_but_that_of_its_own_image_by_a_model_on_
 
 def test_the_distance_is_that_from_the_plane_through_the_point(house):
     house.selection.hover(3)
-    assert house.cards[-1].detail == f"{abs(MEANS[3, 2]):.2f} from the plane"
+    assert house.cards[-1].detail == f"{abs(MEANS[3, 2]):.2f} from the map"
     house.session.move_point((5.0, 5.0, 0.7))
-    assert house.cards[-1].detail == f"{abs(MEANS[3, 2] - 0.7):.2f} from the plane"
+    assert house.cards[-1].detail == f"{abs(MEANS[3, 2] - 0.7):.2f} from the map"
     house.session.choose_axes((1, 2))
-    assert house.cards[-1].detail == f"{abs(MEANS[3, 0] - 5.0):.2f} from the plane"
+    assert house.cards[-1].detail == f"{abs(MEANS[3, 0] - 5.0):.2f} from the map"
 
 
 def test_one_alone_several_besides_each_other_and_none(house):

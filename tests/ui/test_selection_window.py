@@ -141,7 +141,8 @@ class Explorer:
             offset = means[found.index] - np.array(scene.point) if scene.point else 0.0
             basis = np.array([scene.plane.across, scene.plane.up])
             away = np.linalg.norm(offset - basis.T @ (basis @ offset))
-            assert abs(float(found.detail.split()[0]) - away) < 0.02 and found.detail.endswith("from the plane")
+            distance, _, words = found.detail.partition(" ")
+            assert abs(float(distance) - away) < 0.02 and words == "from the map"
 
 
 def test_the_picture_belongs_to_the_point_after_all_that_can_be_done(qtbot, window):

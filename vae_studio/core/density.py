@@ -68,7 +68,7 @@ def density_steps(encoded: Encoded, plane: Plane, region: Region, columns: int, 
     kinds = 1 if plane.is_line else 2
     places = plane.coordinates(encoded.means)[:, :kinds]
     count, bandwidth = len(places), None
-    laplace = encoded.family == "laplace" and plane.kind == "axes"
+    laplace = encoded.family == "laplace" and plane.along_axes
     if encoded.spreads is None:
         widths = kernel_widths(places)
         bandwidth = tuple(widths.tolist())

@@ -19,6 +19,7 @@ from vae_studio.core.errors import UserError
 Point = tuple[float, ...]
 Kind = Literal["axes", "components", "points", "classes", "typed"]
 FAINTEST = 0.15  # of a point however far from the plane
+SAME = 1e-9  # latent units that two coordinates may differ by and are one but for rounding
 _STRAIGHT = 1e-6  # sine of the angle under which two directions count as one
 _ORTHONORMAL = 1e-6
 
@@ -27,8 +28,14 @@ class PlaneError(UserError, ValueError):
     """There is no such plane; the message says why."""
 
 
+class _Arrays:
+    """Where a plane keeps its numbers as arrays: it is asked for places at every move, in up to 256 dimensions."""
+
+    __slots__ = ("_arrays",)
+
+
 @dataclass(frozen=True, slots=True)
-class Plane:
+class Plane(_Arrays):
     """`origin`, and the unit vectors `across` and `up`, each of one float per latent dimension.
 
     `up` is None in a model with one dimension, whose map is a line. `names` are those of the two directions, `kind`
@@ -125,16 +132,34 @@ class Plane:
         return across, up
 
     @property
+    def along_axes(self) -> bool:
+        """Whether it runs exactly along latent dimensions, through 0 or not, whatever its kind is."""
+        basis = np.abs(self.basis()[: 1 if self.is_line else 2])
+        units = (np.count_nonzero(basis, axis=1) == 1).all() and (basis.max(axis=1) == 1.0).all()
+        return bool(units) and (self.is_line or self.axes[0] != self.axes[1])
+
+    @property
     def title(self) -> str:
         return self.names[0] if self.is_line else f"{self.names[0]} × {self.names[1]}"
 
     def basis(self) -> np.ndarray:
-        """The directions: float64 (2, latent_dims), the second one 0 for a line."""
-        return np.array([self.across, self.up or (0.0,) * self.dims])
+        """The directions: float64 (2, latent_dims), the second one 0 for a line; not to be written to."""
+        return self._as_arrays()[1]
+
+    def _as_arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Origin and directions."""
+        arrays = getattr(self, "_arrays", None)
+        if arrays is None:
+            arrays = np.array(self.origin, np.float64), np.array([self.across, self.up or (0.0,) * self.dims])
+            for array in arrays:
+                array.setflags(write=False)
+            object.__setattr__(self, "_arrays", arrays)
+        return arrays
 
     def coordinates(self, points: np.ndarray) -> np.ndarray:
         """Where points (n, latent_dims) lie on the plane: float64 (n, 2)."""
-        return (np.asarray(points, np.float64) - self.origin) @ self.basis().T
+        origin, basis = self._as_arrays()
+        return (np.asarray(points, np.float64) - origin) @ basis.T
 
     def place(self, point: Sequence[float]) -> tuple[float, float]:
         """Where one point lies on the plane."""
@@ -143,8 +168,8 @@ class Plane:
 
     def offset(self, point: Sequence[float]) -> np.ndarray:
         """What of a point is perpendicular to the plane: float64 (latent_dims,)."""
-        away = np.asarray(point, np.float64) - self.origin
-        basis = self.basis()
+        origin, basis = self._as_arrays()
+        away = np.asarray(point, np.float64) - origin
         return away - (basis @ away) @ basis
 
     def distance(self, point: Sequence[float]) -> float:
@@ -157,7 +182,8 @@ class Plane:
 
     def beside(self, offset: Sequence[float], places: np.ndarray) -> np.ndarray:
         """The points at `places` (n, 2) of the parallel plane at this offset: float64 (n, latent_dims)."""
-        return np.asarray(offset) + self.origin + np.asarray(places, np.float64) @ self.basis()
+        origin, basis = self._as_arrays()
+        return np.asarray(offset) + origin + np.asarray(places, np.float64) @ basis
 
     def moved(self, point: Sequence[float], place: tuple[float, float]) -> Point:
         """The point, moved within its parallel plane to `place`."""
@@ -173,13 +199,51 @@ class Plane:
         And how strongly to show each, float32 (n,) in (0, 1]: exp(−r²/2) for r the distance from that plane per
         off-plane dimension, but never less than 0.15; None for models of one or two dimensions, where all lie in it.
         """
-        places = self.coordinates(points)
-        if self.dims <= 2:
-            return places.astype(np.float32), None
-        here = self.coordinates(np.array([point]))
-        squares = np.square(np.asarray(points, np.float64) - np.asarray(point, np.float64)).sum(axis=1)
-        beside = np.maximum(squares - np.square(places - here).sum(axis=1), 0.0) / (self.dims - 2)
-        return places.astype(np.float32), np.maximum(np.exp(-0.5 * beside), FAINTEST).astype(np.float32)
+        seen = Seen.of(self, points)
+        return seen.places.astype(np.float32), seen.strength(point)
+
+    def has_one_parallel(self, point: Sequence[float], other: Sequence[float]) -> bool:
+        """Whether the parallel planes through two points are one, but for the rounding of moves within a plane."""
+        return self.dims <= 2 or float(np.abs(self.offset(point) - self.offset(other)).max()) <= SAME
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Seen:
+    """Points as they are seen from a plane: what does not change where the plane is moved along with a point.
+
+    `places` float64 (n, 2); `offsets` float64 (n, latent_dims) and their `squares` (n,), or no columns and zeros in
+    models of one or two dimensions.
+    """
+
+    plane: Plane
+    places: np.ndarray
+    offsets: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def of(cls, plane: Plane, points: np.ndarray) -> Seen:
+        """Points (n, latent_dims)."""
+        places = plane.coordinates(points)
+        if plane.dims <= 2:
+            return cls(plane, places, np.zeros((len(places), 0)), np.zeros(len(places)))
+        origin, basis = plane._as_arrays()
+        offsets = np.asarray(points, np.float64) - origin
+        offsets -= places @ basis
+        return cls(plane, places, offsets, np.einsum("ni,ni->n", offsets, offsets))
+
+    def beside(self, point: Sequence[float]) -> np.ndarray:
+        """Squared distances from the parallel plane through `point`: float64 (n,)."""
+        if self.plane.dims <= 2:
+            return self.squares
+        offset = self.plane.offset(point)
+        return np.maximum(self.squares - 2.0 * (self.offsets @ offset) + offset @ offset, 0.0)
+
+    def strength(self, point: Sequence[float]) -> np.ndarray | None:
+        """As `Plane.project` has it: float32 (n,), or None."""
+        if self.plane.dims <= 2:
+            return None
+        beside = self.beside(point) / (self.plane.dims - 2)
+        return np.maximum(np.exp(-0.5 * beside), FAINTEST).astype(np.float32)
 
 
 def subscript(index: int) -> str:

@@ -104,8 +104,9 @@ class Laplace(nn.Module):
         In a model with one dimension, |z| = r is one. On a plane at an angle to the latent dimensions, circles of one,
         two and three standard deviations, as the variance is 1 in each direction.
         """
-        if plane.kind != "axes":
+        if not plane.along_axes:
             return _circles(plane)
+        centre = plane.coordinates(np.zeros((1, plane.dims)))[0]
         dims = 1 if plane.is_line else 2
         corners = np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0), (1.0, 0.0)])
         found = []
@@ -117,7 +118,7 @@ class Laplace(nn.Module):
                 middle = (low + high) / 2
                 beyond = (1 + middle * (dims - 1)) * math.exp(-middle)
                 low, high = (middle, high) if beyond > outside else (low, middle)
-            found.append(Contour(f"{100 * (1 - outside):.0f} %", self.B * low * corners, smooth=False))
+            found.append(Contour(f"{100 * (1 - outside):.0f} %", centre + self.B * low * corners, smooth=False))
         return tuple(found)
 
 

@@ -84,7 +84,7 @@ class Posterior:
         if self.family == "code":
             return ()
         mean, covariance = self.on_plane(plane)
-        if self.family == "laplace" and plane.kind == "axes":
+        if self.family == "laplace" and plane.along_axes:
             b = np.sqrt(np.diag(covariance) / 2.0)
             unit = np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0), (1.0, 0.0)])
             return tuple(mean + _laplace_reach(sigmas, 1 if plane.is_line else 2) * b * unit for sigmas in (1, 2))

@@ -134,25 +134,25 @@ class ClassChip(QAbstractButton):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         theme, shown = self._theme, self.isChecked()
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
-        if self.hasFocus() or self.underMouse():
-            painter.setPen(QPen(QColor(theme.accent)) if self.hasFocus() else Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(theme.hover) if self.underMouse() else Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(box, 5, 5)
-        painter.setOpacity(1.0 if self.isEnabled() else 0.4)
-        colour = QColor(theme.classes[self._index % len(theme.classes)])
-        centre = QPointF(8, self.height() / 2)
-        if shown:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(colour)
-            painter.drawEllipse(centre, 4, 4)
-        else:
-            painter.setPen(QPen(QColor(theme.faint), 1.0))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawEllipse(centre, 3.5, 3.5)
-        painter.setPen(QColor(theme.muted if shown else theme.faint))
-        painter.drawText(
-            box.adjusted(15, 0, 0, 0), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self.text()
-        )
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+            if self.hasFocus() or self.underMouse():
+                painter.setPen(QPen(QColor(theme.accent)) if self.hasFocus() else Qt.PenStyle.NoPen)
+                painter.setBrush(QColor(theme.hover) if self.underMouse() else Qt.BrushStyle.NoBrush)
+                painter.drawRoundedRect(box, 5, 5)
+            painter.setOpacity(1.0 if self.isEnabled() else 0.4)
+            colour = QColor(theme.classes[self._index % len(theme.classes)])
+            centre = QPointF(8, self.height() / 2)
+            if shown:
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(colour)
+                painter.drawEllipse(centre, 4, 4)
+            else:
+                painter.setPen(QPen(QColor(theme.faint), 1.0))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawEllipse(centre, 3.5, 3.5)
+            painter.setPen(QColor(theme.muted if shown else theme.faint))
+            painter.drawText(
+                box.adjusted(15, 0, 0, 0), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self.text()
+            )

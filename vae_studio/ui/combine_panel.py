@@ -297,27 +297,28 @@ class TermPicture(QAbstractButton):
         self.set_image(self._array)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter, theme = QPainter(self), self._theme
-        place = QRect(0, _SIDE - self.width(), self.width(), self.width())
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        if self._image is not None:
-            painter.fillRect(place, QColor(theme.paper))
-            painter.drawImage(centred_in(place, *self._array.shape[:2]), self._image)
-        else:
-            painter.setPen(QColor(theme.muted))
-            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, self._letter)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        lively = self.isEnabled() and self.underMouse()
-        edge = theme.accent if self.hasFocus() or lively else theme.border
-        painter.setPen(QPen(QColor(edge), 1.5 if self.hasFocus() else 1.0))
-        painter.drawRoundedRect(QRectF(place).adjusted(0.75, 0.75, -0.75, -0.75), 3, 3)
-        font = QFont(self.font())
-        font.setPixelSize(_SMALL)
-        painter.setFont(font)
-        painter.setPen(QColor(theme.text))
-        below = QRect(0, _SIDE + 1, self.width(), _CAPTION)
-        words = painter.fontMetrics().elidedText(self._caption, Qt.TextElideMode.ElideRight, below.width())
-        painter.drawText(below, Qt.AlignmentFlag.AlignCenter, words)
+        theme = self._theme
+        with QPainter(self) as painter:
+            place = QRect(0, _SIDE - self.width(), self.width(), self.width())
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            if self._image is not None:
+                painter.fillRect(place, QColor(theme.paper))
+                painter.drawImage(centred_in(place, *self._array.shape[:2]), self._image)
+            else:
+                painter.setPen(QColor(theme.muted))
+                painter.drawText(place, Qt.AlignmentFlag.AlignCenter, self._letter)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            lively = self.isEnabled() and self.underMouse()
+            edge = theme.accent if self.hasFocus() or lively else theme.border
+            painter.setPen(QPen(QColor(edge), 1.5 if self.hasFocus() else 1.0))
+            painter.drawRoundedRect(QRectF(place).adjusted(0.75, 0.75, -0.75, -0.75), 3, 3)
+            font = QFont(self.font())
+            font.setPixelSize(_SMALL)
+            painter.setFont(font)
+            painter.setPen(QColor(theme.text))
+            below = QRect(0, _SIDE + 1, self.width(), _CAPTION)
+            words = painter.fontMetrics().elidedText(self._caption, Qt.TextElideMode.ElideRight, below.width())
+            painter.drawText(below, Qt.AlignmentFlag.AlignCenter, words)
 
 
 class TermButton(TermPicture):

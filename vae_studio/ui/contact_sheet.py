@@ -86,25 +86,25 @@ class ContactSheet(QAbstractScrollArea):
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._images is None or not self._indices:
             return
-        painter = QPainter(self.viewport())
-        columns, scrolled = self._columns(), self.verticalScrollBar().value()
-        first = columns * (scrolled // _ROW)
-        last = columns * (-(-(scrolled + self.viewport().height()) // _ROW))
-        places = range(first, min(last, len(self._indices)))
-        shown = np.asarray([self._indices[place] for place in places])
-        if max(self._images.shape[1:3]) > _SIDE:
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        rects = [self.thumbnail_rect(place) for place in places]
-        draw_images(painter, self._images[shown], rects, self._theme)
-        classes = self._theme.classes
-        for rect, index in zip(rects, shown.tolist(), strict=True):
-            bar = QRect(rect.left(), rect.bottom() + 1, rect.width(), _BAR)
-            painter.fillRect(bar, QColor(classes[self._labels[index] % len(classes)]))
-            if index == self._current:
-                pen = QPen(QColor(self._theme.text if self.hasFocus() else self._theme.accent), _RIM)
-                pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
-                painter.setPen(pen)
-                painter.drawRect(rect.adjusted(-1, -1, 1, _BAR + 1))
+        with QPainter(self.viewport()) as painter:
+            columns, scrolled = self._columns(), self.verticalScrollBar().value()
+            first = columns * (scrolled // _ROW)
+            last = columns * (-(-(scrolled + self.viewport().height()) // _ROW))
+            places = range(first, min(last, len(self._indices)))
+            shown = np.asarray([self._indices[place] for place in places])
+            if max(self._images.shape[1:3]) > _SIDE:
+                painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            rects = [self.thumbnail_rect(place) for place in places]
+            draw_images(painter, self._images[shown], rects, self._theme)
+            classes = self._theme.classes
+            for rect, index in zip(rects, shown.tolist(), strict=True):
+                bar = QRect(rect.left(), rect.bottom() + 1, rect.width(), _BAR)
+                painter.fillRect(bar, QColor(classes[self._labels[index] % len(classes)]))
+                if index == self._current:
+                    pen = QPen(QColor(self._theme.text if self.hasFocus() else self._theme.accent), _RIM)
+                    pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+                    painter.setPen(pen)
+                    painter.drawRect(rect.adjusted(-1, -1, 1, _BAR + 1))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         place = self._at(event.position().toPoint())

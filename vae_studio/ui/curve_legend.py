@@ -56,21 +56,21 @@ class LegendEntry(QAbstractButton):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         theme, on = self._theme, self.isChecked()
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        middle = self.height() / 2
-        if on:
-            painter.setPen(QPen(QColor(getattr(theme, self.curve.colour)), 2.5, c=Qt.PenCapStyle.RoundCap))
-            painter.drawLine(3, round(middle), self._LINE, round(middle))
-        else:
-            painter.setPen(QPen(QColor(theme.faint), 1))
-            painter.drawRoundedRect(QRectF(2, middle - 2.5, self._LINE - 1, 5), 2.5, 2.5)
-        font = self.font()
-        font.setStrikeOut(not on)
-        painter.setFont(font)
-        painter.setPen(QColor((theme.text if self.underMouse() else theme.muted) if on else theme.faint))
-        words = self.rect().adjusted(self._LINE + self._GAP, 0, 0, 0)
-        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.text())
-        if self._ring:
-            painter.setPen(QPen(QColor(theme.accent), 1))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            middle = self.height() / 2
+            if on:
+                painter.setPen(QPen(QColor(getattr(theme, self.curve.colour)), 2.5, c=Qt.PenCapStyle.RoundCap))
+                painter.drawLine(3, round(middle), self._LINE, round(middle))
+            else:
+                painter.setPen(QPen(QColor(theme.faint), 1))
+                painter.drawRoundedRect(QRectF(2, middle - 2.5, self._LINE - 1, 5), 2.5, 2.5)
+            font = self.font()
+            font.setStrikeOut(not on)
+            painter.setFont(font)
+            painter.setPen(QColor((theme.text if self.underMouse() else theme.muted) if on else theme.faint))
+            words = self.rect().adjusted(self._LINE + self._GAP, 0, 0, 0)
+            painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.text())
+            if self._ring:
+                painter.setPen(QPen(QColor(theme.accent), 1))
+                painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)

@@ -16,10 +16,11 @@ from vae_studio.ui.theme import DARK, Theme
 class DensityOverlay(QFrame):
     """The legend of a density, and, while one is being made, its progress and a button that cancels it.
 
-    `cancel_requested()`.
+    Signals: `cancel_requested()`; `leaving()` when the button goes away and had the focus.
     """
 
     cancel_requested = Signal()
+    leaving = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,6 +72,8 @@ class DensityOverlay(QFrame):
 
     def set_busy(self, busy: bool) -> None:
         """One is being made, and takes a while; or not."""
+        if not busy and self.window().focusWidget() is self._cancel:
+            self.leaving.emit()
         self._busy = busy
         if not busy:
             self._bar.setValue(0)
@@ -108,9 +111,9 @@ class _Scale(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         row = np.ascontiguousarray(self._shades[None])
         image = QImage(row.data, row.shape[1], 1, row.nbytes, QImage.Format.Format_ARGB32_Premultiplied)
-        painter = QPainter(self)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.drawImage(QRectF(self.rect()), image, QRectF(image.rect()))
+        with QPainter(self) as painter:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.drawImage(QRectF(self.rect()), image, QRectF(image.rect()))
 
 
 def _scale_words(density: Density) -> str:

@@ -183,19 +183,19 @@ class DrawCanvas(QWidget):
         return QRectF((self.width() - side) / 2, (self.height() - side) / 2, side, side)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHints(QPainter.RenderHint.SmoothPixmapTransform | QPainter.RenderHint.Antialiasing)
-        theme, rect = self._theme, self.paper_rect()
-        colours = colours_of(self._ink, theme)
-        painter.drawImage(rect, over(colours))
-        if self.is_empty() and self._last is None:
-            painter.setPen(QColor(theme.faint))
-            painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, "Draw a digit here")
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(theme.accent if self.hasFocus() else theme.border), 1.0))
-        painter.drawRect(rect.adjusted(0.5, 0.5, -0.5, -0.5))
-        if self._cursor is not None and self.hasFocus():
-            self._paint_cursor(painter, rect)
+        with QPainter(self) as painter:
+            painter.setRenderHints(QPainter.RenderHint.SmoothPixmapTransform | QPainter.RenderHint.Antialiasing)
+            theme, rect = self._theme, self.paper_rect()
+            colours = colours_of(self._ink, theme)
+            painter.drawImage(rect, over(colours))
+            if self.is_empty() and self._last is None:
+                painter.setPen(QColor(theme.faint))
+                painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, "Draw a digit here")
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(theme.accent if self.hasFocus() else theme.border), 1.0))
+            painter.drawRect(rect.adjusted(0.5, 0.5, -0.5, -0.5))
+            if self._cursor is not None and self.hasFocus():
+                self._paint_cursor(painter, rect)
 
     def _paint_cursor(self, painter: QPainter, rect: QRectF) -> None:
         factor = rect.width() / DRAW_SIDE

@@ -69,18 +69,18 @@ class Pictures(QWidget):
         return QRect(left, 0, side, side)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        for index, (array, name) in enumerate(zip(self._arrays, _NAMES, strict=True)):
-            rect = self.picture_rect(index)
-            if painter.fontMetrics().horizontalAdvance(name) > rect.width() + _GAP:
-                name = _SHORT_NAMES[index]
-            painter.fillRect(rect, QColor(self._theme.paper))
-            if array is not None:
-                painter.drawImage(centred_in(rect, *array.shape[:2]), to_qimage(array, self._theme))
-            painter.setPen(QColor(self._theme.muted))
-            below = QRect(rect.left() - _GAP, rect.bottom() + 1, rect.width() + 2 * _GAP, _CAPTION)
-            painter.drawText(below, Qt.AlignmentFlag.AlignCenter, name)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            for index, (array, name) in enumerate(zip(self._arrays, _NAMES, strict=True)):
+                rect = self.picture_rect(index)
+                if painter.fontMetrics().horizontalAdvance(name) > rect.width() + _GAP:
+                    name = _SHORT_NAMES[index]
+                painter.fillRect(rect, QColor(self._theme.paper))
+                if array is not None:
+                    painter.drawImage(centred_in(rect, *array.shape[:2]), to_qimage(array, self._theme))
+                painter.setPen(QColor(self._theme.muted))
+                below = QRect(rect.left() - _GAP, rect.bottom() + 1, rect.width() + 2 * _GAP, _CAPTION)
+                painter.drawText(below, Qt.AlignmentFlag.AlignCenter, name)
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip:
@@ -140,12 +140,12 @@ class NeighbourStrip(QWidget):
         return QRect(QPoint(index * pitch, 0), QSize(side, side))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.setOpacity(1.0 if self.isEnabled() else 0.4)
-        for index, near in enumerate(self._near):
-            rect = centred_in(self._rect(index), *near.image.shape[:2])
-            painter.drawImage(rect, to_qimage(near.image, self._theme))
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.setOpacity(1.0 if self.isEnabled() else 0.4)
+            for index, near in enumerate(self._near):
+                rect = centred_in(self._rect(index), *near.image.shape[:2])
+                painter.drawImage(rect, to_qimage(near.image, self._theme))
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip:

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from vae_studio.core.config import RunConfig
-from vae_studio.ui.controls import NumberField, label
+from vae_studio.ui.controls import ScientificField, label
 
 # The panel's width is the user's to choose: long titles are no reason to widen it.
 NARROW = 48
@@ -110,12 +110,12 @@ class Choice(QComboBox):
         self.initStyleOption(option)
         if self.currentIndex() < 0:
             option.currentText = self.placeholderText()
-        painter = QStylePainter(self)
-        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
-        part = QStyle.SubControl.SC_ComboBoxEditField
-        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, self).width() - 1
-        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideMiddle, room)
-        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        with QStylePainter(self) as painter:
+            painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+            part = QStyle.SubControl.SC_ComboBoxEditField
+            room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, self).width() - 1
+            option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideMiddle, room)
+            painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
     def showPopup(self) -> None:
         """The list may be wider than the field, so that titles can be read."""
@@ -125,12 +125,12 @@ class Choice(QComboBox):
         super().showPopup()
 
 
-class Number(NumberField):
+class Number(ScientificField):
     """A number that is written with as few digits as it needs; what it was given it gives back to the last bit."""
 
     def __init__(self, name: str, title: str, tip: str, low: float, high: float, step: float) -> None:
         self._exact = low
-        super().__init__(scientific=True)
+        super().__init__()
         self.setObjectName(name)
         self.setAccessibleName(title)
         self.setMinimumWidth(NARROW)

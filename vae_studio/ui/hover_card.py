@@ -78,35 +78,35 @@ class HoverCard(QWidget):
         content, theme = self.content, self._theme
         if content is None:
             return
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(theme.border), 1.0))
-        painter.setBrush(QColor(theme.panel))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _CORNER, _CORNER)
-        inside = self.width() - 2 * _MARGIN
-        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(theme.classes[content.colour % len(theme.classes)]))
-        painter.drawEllipse(QPointF(_MARGIN + 4, _MARGIN + _LINE / 2), 4, 4)
-        painter.setFont(self._font(12))
-        painter.setPen(QColor(theme.text))
-        title = QFontMetrics(painter.font()).elidedText(content.title, Qt.TextElideMode.ElideRight, inside - 14)
-        painter.drawText(QRect(_MARGIN + 14, _MARGIN, inside - 14, _LINE), left, title)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.setFont(self._font(11))
-        names = ("x", "reconstruction" if self._side == _SIDES[0] else "g(μ)")
-        rects = self.image_rect(), self.reconstruction_rect()
-        for rect, image, name in zip(rects, (content.image, content.reconstruction), names, strict=True):
-            painter.fillRect(rect, QColor(theme.field if image is None else theme.paper))
-            if image is not None:
-                painter.drawImage(centred_in(rect, *image.shape[:2]), to_qimage(image, theme))
-            painter.setPen(QColor(theme.muted))
-            below = QRect(rect.left(), rect.bottom() + 2, rect.width(), _LINE)
-            painter.drawText(below, Qt.AlignmentFlag.AlignCenter, name)
-        if content.detail:
-            line = QRect(_MARGIN, rects[0].bottom() + 2 + _LINE, inside, _LINE)
-            detail = painter.fontMetrics().elidedText(content.detail, Qt.TextElideMode.ElideRight, inside)
-            painter.drawText(line, left, detail)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(QColor(theme.border), 1.0))
+            painter.setBrush(QColor(theme.panel))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _CORNER, _CORNER)
+            inside = self.width() - 2 * _MARGIN
+            left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(theme.classes[content.colour % len(theme.classes)]))
+            painter.drawEllipse(QPointF(_MARGIN + 4, _MARGIN + _LINE / 2), 4, 4)
+            painter.setFont(self._font(12))
+            painter.setPen(QColor(theme.text))
+            title = QFontMetrics(painter.font()).elidedText(content.title, Qt.TextElideMode.ElideRight, inside - 14)
+            painter.drawText(QRect(_MARGIN + 14, _MARGIN, inside - 14, _LINE), left, title)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.setFont(self._font(11))
+            names = ("x", "reconstruction" if self._side == _SIDES[0] else "g(μ)")
+            rects = self.image_rect(), self.reconstruction_rect()
+            for rect, image, name in zip(rects, (content.image, content.reconstruction), names, strict=True):
+                painter.fillRect(rect, QColor(theme.field if image is None else theme.paper))
+                if image is not None:
+                    painter.drawImage(centred_in(rect, *image.shape[:2]), to_qimage(image, theme))
+                painter.setPen(QColor(theme.muted))
+                below = QRect(rect.left(), rect.bottom() + 2, rect.width(), _LINE)
+                painter.drawText(below, Qt.AlignmentFlag.AlignCenter, name)
+            if content.detail:
+                line = QRect(_MARGIN, rects[0].bottom() + 2 + _LINE, inside, _LINE)
+                detail = painter.fontMetrics().elidedText(content.detail, Qt.TextElideMode.ElideRight, inside)
+                painter.drawText(line, left, detail)
 
     def _font(self, pixels: int) -> QFont:
         font = QFont(self.font())

@@ -97,10 +97,10 @@ class ImageView(QWidget):
         return (1, 1) if self._array is None else self._array.shape[:2]
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        rect = self.image_rect()
-        if self._image is None:
-            painter.fillRect(rect, QColor(self._theme.paper))
-            return
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawImage(rect, self._image)
+        with QPainter(self) as painter:
+            rect = self.image_rect()
+            if self._image is None:
+                painter.fillRect(rect, QColor(self._theme.paper))
+                return
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(rect, self._image)

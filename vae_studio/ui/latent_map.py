@@ -27,9 +27,9 @@ _HELP = (
     "middle; dots are encodings of test images, coloured by class; dashed lines are contours of the prior. "
     "Drag the ring, click, or use the arrow keys (Shift: larger steps) to move the point. Drag the map to pan, turn "
     "the wheel or pinch to zoom at the cursor, press + and − to zoom at the point, 0 or Home to fit, Esc to cancel a "
-    "drag. Point at a dot to see its image and what the decoder makes of it; click to select it, double-click to send "
-    "the point there; Shift-drag a lasso around many (with Ctrl to add them), Esc to select none; N and Shift+N step "
-    "through those nearest to the point. "
+    "drag. Point at a dot to see its image, what the decoder makes of it and how far from the map it lies, at right "
+    "angles to the plane that is shown; click to select it, double-click to send the point there; Shift-drag a lasso "
+    "around many (with Ctrl to add them), Esc to select none; N and Shift+N step through those nearest to the point. "
     "Right-click to pin a point or to start a path; drag pins and the path's points, click one to select it, "
     "press Enter to go there and Delete to remove it."
 )
@@ -40,7 +40,8 @@ class _Drag:
     """What a pressed mouse button is doing. `hold` is the offset of what moves from the mouse, or the place held.
 
     What moves, from `point`, is the `mark`, or the current point where there is none. A press, on `encoding` if on any,
-    becomes a click, or a pan, or with `encircles` a lasso; `adds` says that what it selects is selected besides.
+    becomes a click, or a pan, or with `encircles` a lasso; `adds` says that what it selects is selected besides. The
+    point, where it lies on `encoding`, is moved only once the mouse has moved too far for a click.
     """
 
     kind: Literal["move", "press", "pan", "lasso"]
@@ -129,7 +130,7 @@ class LatentMap(MapCanvas):
 
     def _rehover(self) -> None:
         """Find which encoding is hovered, after the mouse or what lies under it has moved."""
-        if self._drag is not None and self._drag.kind != "press":
+        if self._drag is not None and self._drag.kind != "press" and self._drag.encoding is None:
             found = None
         elif self._stepped is not None:
             found = self._stepped if self._layers.encodings and self._encodings.place_of(self._stepped) else None
@@ -183,12 +184,12 @@ class LatentMap(MapCanvas):
             place = self._place_of(mark)
             middle = self.to_pixel(place)
             hold = middle.x() - pos.x(), middle.y() - pos.y()
-            self._drag = _Drag("move", pos, hold, place, self._view, self._fitted, mark)
+            drag = _Drag("move", pos, hold, place, self._view, self._fitted, mark)
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
         else:
-            press = _Drag("press", pos, self.to_latent(pos), self._point, self._view, self._fitted)
-            adds = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-            self._drag = replace(press, encoding=self._encoding_at(pos), encircles=encircles, adds=adds)
+            drag = _Drag("press", pos, self.to_latent(pos), self._point, self._view, self._fitted)
+        adds = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+        self._drag = replace(drag, encoding=self._encoding_at(pos), encircles=encircles, adds=adds)
         self._rehover()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -200,14 +201,20 @@ class LatentMap(MapCanvas):
             self._rehover()
             self._show_cursor(pos)
             return
+        clicks = _distance(pos, drag.pressed) < _CLICK_SLACK
+        if drag.kind == "move" and drag.encoding is not None:
+            if clicks:
+                return
+            drag = self._drag = replace(drag, encoding=None)
+            self._rehover()
         if drag.kind == "move":
             # It stops at the edge of the canvas, where it can be taken hold of again.
             x = min(max(pos.x() + drag.hold[0], self._view.x), self._view.x + self._view.width)
             y = min(max(pos.y() + drag.hold[1], self._view.y), self._view.y + self._view.height)
             self._move(drag.mark, *self._view.to_latent(x, y))
             return
-        if drag.kind == "press" and _distance(pos, drag.pressed) >= _CLICK_SLACK:
-            drag = self._drag = replace(drag, kind="lasso" if drag.encircles else "pan")
+        if drag.kind == "press" and not clicks:
+            drag = self._drag = replace(drag, kind="lasso" if drag.encircles else "pan", encoding=None)
             self._lasso = [drag.hold] if drag.encircles else []
             self.setCursor(Qt.CursorShape.CrossCursor if drag.encircles else Qt.CursorShape.ClosedHandCursor)
             self._rehover()
@@ -222,7 +229,7 @@ class LatentMap(MapCanvas):
             event.ignore()
             return
         corners = np.array(self._lasso)
-        if drag.kind == "press" and drag.encoding is not None:
+        if drag.encoding is not None:
             self.encoding_clicked.emit(drag.encoding, drag.adds or drag.encircles)
         elif drag.kind == "press":
             self._move(None, *self.to_latent(event.position()))
@@ -238,7 +245,7 @@ class LatentMap(MapCanvas):
             super().mouseDoubleClickEvent(event)
         elif (mark := self._mark_at(pos)) is not None:
             self.mark_opened.emit(mark)
-        elif not self._on_point(pos) and (encoding := self._encoding_at(pos)) is not None:
+        elif (encoding := self._encoding_at(pos)) is not None:
             self.encoding_opened.emit(encoding)
         else:
             super().mouseDoubleClickEvent(event)

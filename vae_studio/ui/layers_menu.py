@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QGridLayout, QHBoxLayout, QPush
 
 from vae_studio.core.config import LaplacePriorConfig, MixtureConfig, RunConfig
 from vae_studio.core.exploration import Layers
+from vae_studio.core.plane import Plane
 from vae_studio.ui.controls import Gesture, ValueSlider, chip, label
 
 _GAP = 4  # pixels between the button and what it opens
@@ -54,7 +55,9 @@ class LayerBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.layers = Layers()
+        self._no_density = ""  # why
         self._compact = False
+        self._config, self._plane = RunConfig(), Plane.of_axes((0, 1), 2)
         self._chips: dict[str, QPushButton] = {}
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -74,7 +77,7 @@ class LayerBar(QWidget):
         self.menu = LayersMenu(self._button)
         self.menu.switched.connect(self._choose)
         self.menu.turned.connect(self._turn)
-        self.set_config(RunConfig())
+        self.set_config(self._config)
         self.set_layers(self.layers)
 
     def set_layers(self, layers: Layers) -> None:
@@ -83,27 +86,42 @@ class LayerBar(QWidget):
         for field, button in self._chips.items():
             button.setChecked(getattr(layers, field))
         self.menu.set_layers(layers)
+        self._show_possible()
 
     def set_config(self, config: RunConfig) -> None:
         """Which kind of model this is: say what its contours are, and what it has not got."""
-        words, tooltip = "Prior" if config.model == "vae" else "Spread", f"Show contours: {_contours(config)}"
-        button = self._chips["prior"]
-        button.setText(words)
-        for widget in (button, self.menu.boxes["prior"]):
-            widget.setToolTip(tooltip)
+        self._config = config
+        words = "Prior" if config.model == "vae" else "Spread"
+        for widget in (self._chips["prior"], self.menu.boxes["prior"]):
+            widget.setText(words)
             widget.setAccessibleName(words)
-        self.menu.boxes["prior"].setText(words)
+        self._say_contours()
         if config.model == "vae":
             self.menu.allow("ellipses", "")
         else:
             self.menu.allow("ellipses", "An auto-encoder has codes, points without a spread: there is no q(z|x)")
         self.refuse_density("")
 
+    def set_plane(self, plane: Plane) -> None:
+        """Say what the contours are on this plane."""
+        if plane != self._plane:
+            self._plane = plane
+            self._say_contours()
+
+    def _say_contours(self) -> None:
+        tooltip = f"Show contours: {_contours(self._config, self._plane)}"
+        for widget in (self._chips["prior"], self.menu.boxes["prior"]):
+            widget.setToolTip(tooltip)
+
     def refuse_density(self, reason: str) -> None:
-        """Say why there is no density; with no reason, there is one."""
-        self._chips["density"].setEnabled(not reason)
+        """Say why there is no density; with no reason, there is one. What is on can be switched off all the same."""
+        self._no_density = reason
         self._chips["density"].setToolTip(reason or _LAYERS[3].tooltip)
+        self._show_possible()
         self.menu.allow("density", reason)
+
+    def _show_possible(self) -> None:
+        self._chips["density"].setEnabled(self.layers.density or not self._no_density)
 
     def open_or_close(self) -> None:
         """Open the menu, with the focus in it, or close it."""
@@ -197,14 +215,15 @@ class LayersMenu(QFrame):
     def _show_possible(self) -> None:
         for field, box in self.boxes.items():
             reason = self._reasons.get(field, "")
-            box.setEnabled(not reason)
+            box.setEnabled(box.isChecked() or not reason)
             if field != "prior":
                 box.setToolTip(reason or self._tooltips[field])
         for part, whole in (("dimmed", "tiles"), ("ellipses", "encodings")):
             self.boxes[part].setEnabled(self.boxes[whole].isChecked() and not self._reasons.get(part))
         for layer in _LAYERS:
             box = self.boxes[layer.field]
-            self._sliders[f"{layer.field}_opacity"].setEnabled(box.isEnabled() and box.isChecked())
+            possible = not self._reasons.get(layer.field)
+            self._sliders[f"{layer.field}_opacity"].setEnabled(possible and box.isChecked())
 
     def _box(self, layer: _Layer) -> QCheckBox:
         box = self.boxes[layer.field] = QCheckBox(layer.title)
@@ -268,8 +287,8 @@ class LayersMenu(QFrame):
             super().keyPressEvent(event)
 
 
-def _contours(config: RunConfig) -> str:
-    """What the dashed lines on the map are."""
+def _contours(config: RunConfig, plane: Plane) -> str:
+    """What the dashed lines on the map of this plane are."""
     if config.model != "vae":
         return "an auto-encoder has no prior: circles at 1, 2, 3 standard deviations of its codes"
     match config.prior:
@@ -279,8 +298,8 @@ def _contours(config: RunConfig) -> str:
                 "and 2 standard deviations, its number and its weight in percent at its mean"
             )
         case LaplacePriorConfig():
-            return (
-                "the prior, independent Laplace distributions with variance 1: lines of equal density that hold as "
-                "much of it as N(0, I) has within 1σ, 2σ and 3σ"
-            )
+            lines = "lines of equal density that hold as much of it as N(0, I) has within 1σ, 2σ and 3σ"
+            circles = "circles at 1, 2 and 3 standard deviations, as this plane is at an angle to the latent dimensions"
+            what = lines if plane.along_axes else circles
+            return f"the prior, independent Laplace distributions with variance 1: {what}"
     return "the prior N(0, I): circles at 1, 2 and 3 standard deviations"

@@ -240,22 +240,22 @@ class MapCanvas(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The layers as they were painted last, and the point, which moves more often than they change."""
-        painter = QPainter(self)
-        theme = self._theme
-        ratio = painter.deviceTransform().m11()  # device pixels to a logical one, also when rendered into an image
-        if self._picture is None or self._picture.devicePixelRatio() != ratio:
-            self._picture = self._paint_layers(ratio)
-        painter.drawPixmap(0, 0, self._picture)
-        canvas = QRectF(self._view.x, self._view.y, self._view.width, self._view.height)
-        painter.setClipRect(canvas)
-        if len(self._lasso) > 1:
-            paint_lasso(painter, [self.to_pixel(place) for place in self._lasso], theme)
-        self._probe.paint(painter, self._view, theme, plane=self._y_name is not None)
-        paint_point(painter, self.to_pixel(self._point), theme)
-        if self.hasFocus():
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-            painter.setPen(QPen(QColor(theme.accent), 1.0))
-            painter.drawRect(canvas.adjusted(0, 0, -1, -1))
+        with QPainter(self) as painter:
+            theme = self._theme
+            ratio = painter.deviceTransform().m11()  # device pixels to a logical one, also when rendered into an image
+            if self._picture is None or self._picture.devicePixelRatio() != ratio:
+                self._picture = self._paint_layers(ratio)
+            painter.drawPixmap(0, 0, self._picture)
+            canvas = QRectF(self._view.x, self._view.y, self._view.width, self._view.height)
+            painter.setClipRect(canvas)
+            if len(self._lasso) > 1:
+                paint_lasso(painter, [self.to_pixel(place) for place in self._lasso], theme)
+            self._probe.paint(painter, self._view, theme, plane=self._y_name is not None)
+            paint_point(painter, self.to_pixel(self._point), theme)
+            if self.hasFocus():
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+                painter.setPen(QPen(QColor(theme.accent), 1.0))
+                painter.drawRect(canvas.adjusted(0, 0, -1, -1))
 
     def _paint_layers(self, ratio: float) -> QPixmap:
         """Everything but the point, at `ratio` device pixels to a logical one."""
@@ -263,34 +263,33 @@ class MapCanvas(QWidget):
         picture = QPixmap((QSizeF(self.size()) * ratio).toSize())
         picture.setDevicePixelRatio(ratio)
         picture.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(picture)
-        painter.setFont(self.font())
-        layers, plane = self._layers, self._y_name is not None
-        canvas = QRectF(view.x, view.y, view.width, view.height)
-        paint_axes(painter, view, theme, self._x_name, self._y_name)
-        painter.setClipRect(canvas)
-        painter.fillRect(canvas, QColor(theme.paper))
-        if layers.tiles:
-            painter.setOpacity(layers.tiles_opacity)
-            self._tiles.paint(painter, view, ratio)
-            if layers.dimmed:
-                painter.setOpacity(1.0)
-                self._tiles.paint_dimming(painter, view)
-        if layers.density:
-            painter.setOpacity(layers.density_opacity)
-            self._density.paint(painter, view)
-        if layers.prior:
-            painter.setOpacity(layers.prior_opacity)
-            self._contours.paint(painter, view, theme, plane=plane)
-        if layers.encodings:
-            painter.setOpacity(layers.encodings_opacity)
-            self._encodings.paint(painter, view, ratio)
-        if layers.prior:
-            painter.setOpacity(layers.prior_opacity)
-            self._contours.paint_names(painter, view, theme, plane=plane)
-        painter.setOpacity(1.0)
-        self._marks.paint(painter, view, theme)
-        painter.end()
+        with QPainter(picture) as painter:
+            painter.setFont(self.font())
+            layers, plane = self._layers, self._y_name is not None
+            canvas = QRectF(view.x, view.y, view.width, view.height)
+            paint_axes(painter, view, theme, self._x_name, self._y_name)
+            painter.setClipRect(canvas)
+            painter.fillRect(canvas, QColor(theme.paper))
+            if layers.tiles:
+                painter.setOpacity(layers.tiles_opacity)
+                self._tiles.paint(painter, view, ratio)
+                if layers.dimmed:
+                    painter.setOpacity(1.0)
+                    self._tiles.paint_dimming(painter, view)
+            if layers.density:
+                painter.setOpacity(layers.density_opacity)
+                self._density.paint(painter, view)
+            if layers.prior:
+                painter.setOpacity(layers.prior_opacity)
+                self._contours.paint(painter, view, theme, plane=plane)
+            if layers.encodings:
+                painter.setOpacity(layers.encodings_opacity)
+                self._encodings.paint(painter, view, ratio)
+            if layers.prior:
+                painter.setOpacity(layers.prior_opacity)
+                self._contours.paint_names(painter, view, theme, plane=plane)
+            painter.setOpacity(1.0)
+            self._marks.paint(painter, view, theme)
         return picture
 
     def _repaint(self) -> None:

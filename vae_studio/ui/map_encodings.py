@@ -168,26 +168,25 @@ class EncodingLayer:
         size = math.ceil(2 * (radius + _HALO * ratio))
         sheet = QPixmap(size * len(classes), size * _FADE_STEPS)
         sheet.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(sheet)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        for row in range(_FADE_STEPS):
-            for column, colour in enumerate(classes):
-                centre = QPointF((column + 0.5) * size, (row + 0.5) * size)
-                painter.setBrush(translucent(self._theme.paper, 0.75))
-                painter.drawEllipse(centre, radius + _HALO * ratio, radius + _HALO * ratio)
-                if selected:
-                    painter.setBrush(QColor(self._theme.text))
-                    painter.drawEllipse(centre, radius, radius)
-                inner = radius - _RING * ratio if selected else radius
-                painter.setBrush(QColor(colour))
-                painter.drawEllipse(centre, inner, inner)
-        if not selected:
-            painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_DestinationIn)
+        with QPainter(sheet) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
             for row in range(_FADE_STEPS):
-                fade = QColor.fromRgbF(0.0, 0.0, 0.0, (row + 1) / _FADE_STEPS)
-                painter.fillRect(0, row * size, sheet.width(), size, fade)
-        painter.end()
+                for column, colour in enumerate(classes):
+                    centre = QPointF((column + 0.5) * size, (row + 0.5) * size)
+                    painter.setBrush(translucent(self._theme.paper, 0.75))
+                    painter.drawEllipse(centre, radius + _HALO * ratio, radius + _HALO * ratio)
+                    if selected:
+                        painter.setBrush(QColor(self._theme.text))
+                        painter.drawEllipse(centre, radius, radius)
+                    inner = radius - _RING * ratio if selected else radius
+                    painter.setBrush(QColor(colour))
+                    painter.drawEllipse(centre, inner, inner)
+            if not selected:
+                painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_DestinationIn)
+                for row in range(_FADE_STEPS):
+                    fade = QColor.fromRgbF(0.0, 0.0, 0.0, (row + 1) / _FADE_STEPS)
+                    painter.fillRect(0, row * size, sheet.width(), size, fade)
         return sheet
 
     def _paint_ellipses(self, painter: QPainter, view: MapView) -> None:
@@ -209,16 +208,18 @@ class EncodingLayer:
         fade = np.where(self._chosen[some], _FADE_STEPS, self._fade[some])
         steps = -(-fade * _ELLIPSE_STEPS // _FADE_STEPS)
         kinds = (self._labels[some] % len(self._theme.classes)) * (_ELLIPSE_STEPS + 1) + steps
+        inside = np.flatnonzero(inside)
+        inside = inside[np.argsort(kinds[inside], kind="stable")]
+        found, firsts = np.unique(kinds[inside], return_index=True)
+        curves = _curves(roots[inside], np.stack([x[inside], y[inside]], axis=1))
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        for kind in np.unique(kinds[inside]).tolist():
-            members = np.flatnonzero(inside & (kinds == kind))
-            path = _ellipses(roots[members], np.stack([x[members], y[members]], axis=1))
+        for kind, members in zip(found.tolist(), np.split(curves, firsts[1:]), strict=False):
             colour, step = divmod(kind, _ELLIPSE_STEPS + 1)
             pen = QPen(translucent(self._theme.classes[colour], step / _ELLIPSE_STEPS), 1.0)
             pen.setCosmetic(True)
-            painter.strokePath(path, pen)
+            painter.strokePath(_path(members), pen)
         painter.restore()
 
     def _pixels(self, view: MapView) -> tuple[np.ndarray, np.ndarray]:
@@ -241,16 +242,21 @@ def _roots(covariances: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarra
     return roots * np.array([[1.0], [-1.0]]) / scale, largest / scale
 
 
-def _ellipses(roots: np.ndarray, centres: np.ndarray) -> QPainterPath:
-    """Unit circles, taken by R (n, 2, 2) to ellipses around `centres` (n, 2), as one path.
-
-    It is read in one go, in the form in which Qt writes paths: adding so many to one by one would take ten times as
-    long.
-    """
+def _curves(roots: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Unit circles, taken by R (n, 2, 2) to ellipses around `centres` (n, 2), as elements of paths: (n, 13)."""
     elements = np.zeros((len(roots), len(_CIRCLE)), _ELEMENT)
     elements["kind"] = _KINDS
     points = np.matmul(_CIRCLE, roots.transpose(0, 2, 1)) + centres[:, None]
     elements["x"], elements["y"] = points[..., 0], points[..., 1]
+    return elements
+
+
+def _path(elements: np.ndarray) -> QPainterPath:
+    """All these lines as one path.
+
+    It is read in one go, in the form in which Qt writes paths: adding so many to one by one would take ten times as
+    long.
+    """
     count, ends = np.array([elements.size], ">i4").tobytes(), np.zeros(2, ">i4").tobytes()
     content = QByteArray(count + elements.tobytes() + ends)  # where the last line begins, and how areas are filled
     path, stream = QPainterPath(), QDataStream(content)

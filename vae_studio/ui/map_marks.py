@@ -169,11 +169,10 @@ class MarkLayer:
             label.fill(Qt.GlobalColor.transparent)
             letters = QPainterPath()
             letters.addText(QPointF(_SEAM, _SEAM + metrics.ascent()), font, shown)
-            painter = QPainter(label)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.strokePath(letters, QPen(_translucent(theme.paper, 0.85), _SEAM, j=Qt.PenJoinStyle.RoundJoin))
-            painter.fillPath(letters, QColor(theme.text))
-            painter.end()
+            with QPainter(label) as painter:
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+                painter.strokePath(letters, QPen(_translucent(theme.paper, 0.85), _SEAM, j=Qt.PenJoinStyle.RoundJoin))
+                painter.fillPath(letters, QColor(theme.text))
             if len(self._labels) > 4 * _MOST_NAMES:
                 self._labels.clear()
             self._labels[key] = label

@@ -68,6 +68,7 @@ class MapPanel(QFrame):
         self.timings = TimingsOverlay()
         self.timings.hide()
         self.density = DensityOverlay()
+        self.density.leaving.connect(self.map.setFocus)
         self._end = MapNotice()
         over = QGridLayout(self.map)
         over.setContentsMargins(LEFT_MARGIN + 8, 8, 8, BOTTOM_MARGIN + 8)
@@ -102,6 +103,7 @@ class MapPanel(QFrame):
     def set_plane(self, plane: Plane) -> None:
         """Show which plane it is, without announcing it."""
         self.plane.set_plane(plane)
+        self.layers.set_plane(plane)
         self._name_axes()
 
     def set_layers(self, layers: Layers) -> None:

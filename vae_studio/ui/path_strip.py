@@ -106,24 +106,25 @@ class PathStrip(QWidget):
     # Painting
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter, theme = QPainter(self), self._theme
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        for index in range(self._count):
-            rect = self.frame_rect(index)
-            painter.fillRect(rect, QColor(theme.paper))
-            if self._film is not None:
-                _, height, width = self._images.shape[:3]
-                source = QRect(0, index * height, width, height)
-                painter.drawImage(centred_in(rect, height, width), self._film, source)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self._fraction is not None:
-            middle, half = self.place_of(self._fraction), self._grid()[1] / 2
-            for pen in (QPen(QColor(theme.paper), 4.0), QPen(QColor(theme.path), 2.0)):
-                painter.setPen(pen)
-                painter.drawLine(middle - QPointF(0, half), middle + QPointF(0, half))
-        if self.hasFocus():
-            painter.setPen(QPen(QColor(theme.accent), 1.0))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 2, 2)
+        theme = self._theme
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            for index in range(self._count):
+                rect = self.frame_rect(index)
+                painter.fillRect(rect, QColor(theme.paper))
+                if self._film is not None:
+                    _, height, width = self._images.shape[:3]
+                    source = QRect(0, index * height, width, height)
+                    painter.drawImage(centred_in(rect, height, width), self._film, source)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            if self._fraction is not None:
+                middle, half = self.place_of(self._fraction), self._grid()[1] / 2
+                for pen in (QPen(QColor(theme.paper), 4.0), QPen(QColor(theme.path), 2.0)):
+                    painter.setPen(pen)
+                    painter.drawLine(middle - QPointF(0, half), middle + QPointF(0, half))
+            if self.hasFocus():
+                painter.setPen(QPen(QColor(theme.accent), 1.0))
+                painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 2, 2)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -136,33 +136,33 @@ class PairSheet(_Sheet):
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._originals is None or not len(self._originals):
             return
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        count = len(self._originals)
-        font = painter.font()
-        font.setPixelSize(11)
-        painter.setFont(font)
-        for row, (name, images) in enumerate(self._rows()):
-            places = [self._rect(index, row) for index in range(count)]
-            if images is None:
-                for rect in places:
-                    painter.fillRect(rect, QColor(self._theme.field))
-            else:
-                draw_images(painter, images, places, self._theme)
-            painter.setPen(QColor(self._theme.muted))
-            for top, height in {(rect.top(), rect.height()) for rect in places if self._comparing}:
-                beside = QRect(0, top, _GUTTER - _GAP, height)
-                painter.drawText(beside, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
-        for index, number in enumerate(self._labels.tolist()):
-            rect = self.original_rect(index)
-            caption = QRect(rect.left(), rect.top() - _CAPTION, rect.width(), _CAPTION)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(self._theme.classes[number % len(self._theme.classes)]))
-            painter.drawEllipse(QRect(caption.left() + 1, caption.center().y() - 2, 6, 6))
-            painter.setPen(QColor(self._theme.muted))
-            middle = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-            painter.drawText(caption.adjusted(12, 0, 0, 0), middle, self._class_name(number))
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            count = len(self._originals)
+            font = painter.font()
+            font.setPixelSize(11)
+            painter.setFont(font)
+            for row, (name, images) in enumerate(self._rows()):
+                places = [self._rect(index, row) for index in range(count)]
+                if images is None:
+                    for rect in places:
+                        painter.fillRect(rect, QColor(self._theme.field))
+                else:
+                    draw_images(painter, images, places, self._theme)
+                painter.setPen(QColor(self._theme.muted))
+                for top, height in {(rect.top(), rect.height()) for rect in places if self._comparing}:
+                    beside = QRect(0, top, _GUTTER - _GAP, height)
+                    painter.drawText(beside, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
+            for index, number in enumerate(self._labels.tolist()):
+                rect = self.original_rect(index)
+                caption = QRect(rect.left(), rect.top() - _CAPTION, rect.width(), _CAPTION)
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(QColor(self._theme.classes[number % len(self._theme.classes)]))
+                painter.drawEllipse(QRect(caption.left() + 1, caption.center().y() - 2, 6, 6))
+                painter.setPen(QColor(self._theme.muted))
+                middle = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+                painter.drawText(caption.adjusted(12, 0, 0, 0), middle, self._class_name(number))
 
     def _class_name(self, number: int) -> str:
         return self.class_names[number] if number < len(self.class_names) else str(number)
@@ -232,14 +232,14 @@ class SampleSheet(_Sheet):
         return QRect(column * (side + _SAMPLE_GAP), row * (side + _SAMPLE_GAP), side, side)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        if self._samples is None:
-            for index in range(self.capacity()):
-                painter.fillRect(self.sample_rect(index), QColor(self._theme.field))
-            return
-        count = min(len(self._samples), self.capacity())
-        draw_images(painter, self._samples[:count], [self.sample_rect(i) for i in range(count)], self._theme)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            if self._samples is None:
+                for index in range(self.capacity()):
+                    painter.fillRect(self.sample_rect(index), QColor(self._theme.field))
+                return
+            count = min(len(self._samples), self.capacity())
+            draw_images(painter, self._samples[:count], [self.sample_rect(i) for i in range(count)], self._theme)
 
     def _columns(self) -> int:
         return min(_MAX_SAMPLE_GRID, max(3, min(self.width(), self.height()) // _SAMPLE_AIM))

@@ -416,10 +416,9 @@ def _shortened(point: Sequence[float]) -> str:
 def _swatch(colour: QColor) -> QIcon:
     swatch = QPixmap(12, 12)
     swatch.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(swatch)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(colour)
-    painter.drawEllipse(1, 1, 10, 10)
-    painter.end()
+    with QPainter(swatch) as painter:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        painter.drawEllipse(1, 1, 10, 10)
     return QIcon(swatch)

@@ -147,21 +147,22 @@ class SampleGrid(QWidget):
         return super().event(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        if self._images is None:
-            for index in range(self._shape[0]):
-                painter.fillRect(self.sample_rect(index), QColor(self._theme.field))
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            if self._images is None:
+                for index in range(self._shape[0]):
+                    painter.fillRect(self.sample_rect(index), QColor(self._theme.field))
+                if self.hasFocus():
+                    self._draw_rim(painter, 0, self._theme.text)
+                return
+            places = [self.sample_rect(index) for index in range(len(self._images))]
+            draw_images(painter, self._images, places, self._theme)
+            if self._hovered is not None:
+                self._draw_rim(painter, self._hovered, self._theme.muted)
             if self.hasFocus():
-                self._draw_rim(painter, 0, self._theme.text)
-            return
-        draw_images(painter, self._images, [self.sample_rect(index) for index in range(len(self._images))], self._theme)
-        if self._hovered is not None:
-            self._draw_rim(painter, self._hovered, self._theme.muted)
-        if self.hasFocus():
-            self._draw_rim(painter, self._framed, self._theme.text)
-        if self._outlined is not None:
-            self._draw_rim(painter, self._outlined, self._theme.accent)
+                self._draw_rim(painter, self._framed, self._theme.text)
+            if self._outlined is not None:
+                self._draw_rim(painter, self._outlined, self._theme.accent)
 
     def _draw_rim(self, painter: QPainter, index: int, colour: str) -> None:
         """A frame around an image, in the gap beside it."""

@@ -120,29 +120,30 @@ class _Heading(QAbstractButton):
         super().focusOutEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter, palette, middle = QPainter(self), self.palette(), self.height() / 2
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        lively = self.underMouse() or self.isChecked()
-        colour = palette.color(QPalette.ColorRole.WindowText if lively else QPalette.ColorRole.PlaceholderText)
-        painter.setPen(QPen(colour, 1.4, c=Qt.PenCapStyle.RoundCap, j=Qt.PenJoinStyle.RoundJoin))
-        right = [QPointF(2, middle - 3.5), QPointF(5.5, middle), QPointF(2, middle + 3.5)]
-        down = [QPointF(0.5, middle - 2), QPointF(4, middle + 1.5), QPointF(7.5, middle - 2)]
-        painter.drawPolyline(down if self.isChecked() else right)
-        font = self._bold()
-        painter.setFont(font)
-        painter.setPen(palette.color(QPalette.ColorRole.WindowText))
-        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        painter.drawText(self.rect().adjusted(self._ARROW, 0, 0, 0), flags, self.text())
-        taken = self._ARROW + QFontMetrics(font).horizontalAdvance(self.text()) + self._GAP
-        painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
-        small = QFont(self.font())
-        small.setPixelSize(self._SMALL)
-        painter.setFont(small)
-        words = QFontMetrics(small).elidedText(self._words, Qt.TextElideMode.ElideRight, self.width() - taken)
-        painter.drawText(self.rect().adjusted(taken, 0, 0, 0), flags, words)
-        if self._ring:
-            painter.setPen(QPen(palette.color(QPalette.ColorRole.Link), 1))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+        palette, middle = self.palette(), self.height() / 2
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            lively = self.underMouse() or self.isChecked()
+            colour = palette.color(QPalette.ColorRole.WindowText if lively else QPalette.ColorRole.PlaceholderText)
+            painter.setPen(QPen(colour, 1.4, c=Qt.PenCapStyle.RoundCap, j=Qt.PenJoinStyle.RoundJoin))
+            right = [QPointF(2, middle - 3.5), QPointF(5.5, middle), QPointF(2, middle + 3.5)]
+            down = [QPointF(0.5, middle - 2), QPointF(4, middle + 1.5), QPointF(7.5, middle - 2)]
+            painter.drawPolyline(down if self.isChecked() else right)
+            font = self._bold()
+            painter.setFont(font)
+            painter.setPen(palette.color(QPalette.ColorRole.WindowText))
+            flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+            painter.drawText(self.rect().adjusted(self._ARROW, 0, 0, 0), flags, self.text())
+            taken = self._ARROW + QFontMetrics(font).horizontalAdvance(self.text()) + self._GAP
+            painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
+            small = QFont(self.font())
+            small.setPixelSize(self._SMALL)
+            painter.setFont(small)
+            words = QFontMetrics(small).elidedText(self._words, Qt.TextElideMode.ElideRight, self.width() - taken)
+            painter.drawText(self.rect().adjusted(taken, 0, 0, 0), flags, words)
+            if self._ring:
+                painter.setPen(QPen(palette.color(QPalette.ColorRole.Link), 1))
+                painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
 
     def _bold(self) -> QFont:
         font = QFont(self.font())

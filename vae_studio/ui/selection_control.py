@@ -182,14 +182,14 @@ class SelectionControl(QObject):
             self.card_changed.emit(self._card)
 
     def _place_card(self, _: object = None) -> None:
-        """How far the encoding is from the plane that is shown, where there is more than that plane."""
+        """How far the encoding is from the parallel plane that is shown, where there is more than that."""
         scene, encodings = self._session.scene, self._session.encodings
         if self._card is None:
             return
         detail = ""
         if encodings is not None and len(scene.point) > 2:
             away = scene.plane.offset(encodings[1][self._card.index]) - scene.plane.offset(scene.point)
-            detail = f"{float(np.linalg.norm(away)):.2f} from the plane"
+            detail = f"{float(np.linalg.norm(away)):.2f} from the map"
         self._card = replace(self._card, detail=detail)
         self.card_changed.emit(self._card)
 

@@ -76,6 +76,12 @@ class StripSlider(QSlider):
         reach = self._reach()
         return QRectF(reach[0], 1.0, reach[1] - reach[0], _PICTURE)
 
+    def let_go(self) -> None:
+        """Follow the mouse no longer, though its button may still be down."""
+        self._scrubbing = False
+        self.setRepeatAction(QSlider.SliderAction.SliderNoAction)
+        self.setSliderDown(False)
+
     def initStyleOption(self, option: QStyleOptionSlider) -> None:
         super().initStyleOption(option)
         if self._shown:
@@ -85,12 +91,13 @@ class StripSlider(QSlider):
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._shown:
             self._paint_strip()
-        painter, option = QStylePainter(self), QStyleOptionSlider()
+        option = QStyleOptionSlider()
         self.initStyleOption(option)
         option.subControls = QStyle.SubControl.SC_SliderGroove | QStyle.SubControl.SC_SliderHandle
         if self._faint:
             option.state &= ~QStyle.StateFlag.State_Enabled
-        painter.drawComplexControl(QStyle.ComplexControl.CC_Slider, option)
+        with QStylePainter(self) as painter:
+            painter.drawComplexControl(QStyle.ComplexControl.CC_Slider, option)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -108,8 +115,10 @@ class StripSlider(QSlider):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self._scrubbing:
             self._scrub(event)
-        else:
+        elif self.isSliderDown():
             super().mouseMoveEvent(event)
+        else:
+            event.ignore()  # Qt would go on with a handle that was let go of by `let_go`
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self._scrubbing and event.button() == Qt.MouseButton.LeftButton:
@@ -134,18 +143,19 @@ class StripSlider(QSlider):
         return self.style().subControlRect(QStyle.ComplexControl.CC_Slider, option, part, self).width()
 
     def _paint_strip(self) -> None:
-        painter, rect = QPainter(self), self.strip_rect()
-        painter.fillRect(rect, QColor(self._theme.paper))
-        if self._developed is None:
-            return
-        if self._scaled is None:
-            ratio = self.devicePixelRatio()
-            size = QSize(round(rect.width() * ratio), round(rect.height() * ratio))
-            how = Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
-            self._scaled = QPixmap.fromImage(self._developed.scaled(size, *how))
-        if self._faint:
-            painter.setOpacity(_FAINT)
-        painter.drawPixmap(rect, self._scaled, QRectF(self._scaled.rect()))
+        rect = self.strip_rect()
+        with QPainter(self) as painter:
+            painter.fillRect(rect, QColor(self._theme.paper))
+            if self._developed is None:
+                return
+            if self._scaled is None:
+                ratio = self.devicePixelRatio()
+                size = QSize(round(rect.width() * ratio), round(rect.height() * ratio))
+                how = Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
+                self._scaled = QPixmap.fromImage(self._developed.scaled(size, *how))
+            if self._faint:
+                painter.setOpacity(_FAINT)
+            painter.drawPixmap(rect, self._scaled, QRectF(self._scaled.rect()))
 
 
 class SliderRow(QWidget):

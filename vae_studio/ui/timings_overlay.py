@@ -94,7 +94,8 @@ class TimingsOverlay(QWidget):
         ratio = self.devicePixelRatioF()
         if self._picture is None or self._picture.devicePixelRatio() != ratio:
             self._picture = self._draw(ratio)
-        QPainter(self).drawPixmap(0, 0, self._picture)
+        with QPainter(self) as painter:
+            painter.drawPixmap(0, 0, self._picture)
 
     def _renew(self) -> None:
         self._picture = None
@@ -105,29 +106,28 @@ class TimingsOverlay(QWidget):
         picture.setDevicePixelRatio(ratio)
         theme = self._theme
         picture.fill(QColor(theme.paper))  # beyond the round corners
-        painter = QPainter(picture)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setBrush(QColor(theme.panel))
-        painter.setPen(QPen(QColor(theme.border), 1.0))
-        box = QRectF(0, 0, picture.width() / ratio, picture.height() / ratio)
-        painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
-        painter.setFont(self._font())
-        metrics = QFontMetrics(self._font())
-        height, column = self._row_height(metrics), self._column_width(metrics)
-        inner = box.adjusted(_PADDING, _PADDING, -_PADDING, -_PADDING)
-        for index, (name, *numbers) in enumerate([("ms", *_COLUMNS), *self._cells()]):
-            row = QRectF(inner.left(), inner.top() + index * height, inner.width(), height)
+        with QPainter(picture) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setBrush(QColor(theme.panel))
+            painter.setPen(QPen(QColor(theme.border), 1.0))
+            box = QRectF(0, 0, picture.width() / ratio, picture.height() / ratio)
+            painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
+            painter.setFont(self._font())
+            metrics = QFontMetrics(self._font())
+            height, column = self._row_height(metrics), self._column_width(metrics)
+            inner = box.adjusted(_PADDING, _PADDING, -_PADDING, -_PADDING)
+            for index, (name, *numbers) in enumerate([("ms", *_COLUMNS), *self._cells()]):
+                row = QRectF(inner.left(), inner.top() + index * height, inner.width(), height)
+                painter.setPen(QColor(theme.muted))
+                painter.drawText(row, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
+                if index:
+                    painter.setPen(QColor(theme.text))
+                for place, number in enumerate(reversed(numbers)):
+                    cell = row.adjusted(0, 0, -place * column, 0)
+                    painter.drawText(cell, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, number)
+            last = QRectF(inner.left(), inner.bottom() - height, inner.width(), height)
             painter.setPen(QColor(theme.muted))
-            painter.drawText(row, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
-            if index:
-                painter.setPen(QColor(theme.text))
-            for place, number in enumerate(reversed(numbers)):
-                cell = row.adjusted(0, 0, -place * column, 0)
-                painter.drawText(cell, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, number)
-        last = QRectF(inner.left(), inner.bottom() - height, inner.width(), height)
-        painter.setPen(QColor(theme.muted))
-        painter.drawText(last, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self._rates())
-        painter.end()
+            painter.drawText(last, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self._rates())
         return picture
 
     def _cells(self) -> list[tuple[str, ...]]:
