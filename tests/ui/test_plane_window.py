@@ -152,7 +152,11 @@ def test_planes_are_typed_and_put_through_images_classes_and_pins_in_the_card(wa
         combo = watched.child(QComboBox, f"plane_image_class_{letter}", card)
         combo.setCurrentText(name)
         watched.child(QSpinBox, f"plane_image_number_{letter}", card).setValue(number)
+    said = []
+    watched.window.planes.said.connect(said.append)
+    session.move_point((0.0,) * 20)
     watched.click(watched.child(QPushButton, "plane_points_button", card))
+    assert any("straight onto the plane" in words for words in said)
     chosen = [np.flatnonzero(images.labels == int(d))[n] for d, n in zip("350", numbers, strict=True)]
     corners = means[chosen].astype(np.float64)
     assert all(watched.plane.distance(corner) < 1e-6 for corner in corners)

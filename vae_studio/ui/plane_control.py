@@ -24,6 +24,7 @@ from vae_studio.ui.theme import DARK, Theme
 _REMEMBERED = 32  # planes whose corners a fitted map shows
 _SQUARE = "A latent unit is as long across as it is up, so more than this span is visible."
 _LIMIT = f"The map ends there: its middle stays within {MAX_CENTRE:g} of the origin, and {MAX_SPAN:g} fit across it."
+_MOVED = "The point was taken straight onto the plane. Undo takes both back."
 _NO_ENCODINGS = "There are no encodings of test images to put a plane through, or not yet."
 
 
@@ -34,7 +35,7 @@ class PlaneControl(QObject):
 
     Signals: `distance_changed(Plane, float)`, of the point from the plane; `home_changed(Region or None, bool)`, what a
     fitted map is to show, and whether at once; `fit_wanted()`, as there is another plane; `region_typed(Region)`;
-    `encodings_known(bool)`; `refused(str)`, why there is no such plane.
+    `encodings_known(bool)`; `said(str)`, what was done besides; `refused(str)`, why there is no such plane.
     """
 
     distance_changed = Signal(object, float)
@@ -42,6 +43,7 @@ class PlaneControl(QObject):
     fit_wanted = Signal()
     region_typed = Signal(object)
     encodings_known = Signal(bool)
+    said = Signal(str)
     refused = Signal(str)
 
     def __init__(self, session: Session, anchor: QWidget, window: QWidget) -> None:
@@ -191,9 +193,12 @@ class PlaneControl(QObject):
                 del self._corners[next(iter(self._corners))]
         explored = self._session.exploration
         point = explored.point if plane.kind == "axes" else plane.onto(explored.point)
+        moved = plane.dims > 2 and math.dist(point, explored.point) > NOTHING
         self._session.change(replace(explored, plane=plane, point=point))
         if self._card:
-            self._card.show_note("")
+            self._card.show_note(_MOVED if moved else "")
+        if moved:
+            self.said.emit(_MOVED)
         return True
 
     def _choose_components(self, which: tuple[int, int]) -> None:
