@@ -11,9 +11,10 @@ from small_models import decoded
 
 from vae_studio.core.calls import Limits
 from vae_studio.core.model import VAE
+from vae_studio.core.pictures import picture_steps
 from vae_studio.core.plane import Plane
 from vae_studio.core.scene import MapFrame, Pictures, PicturesFrame, Scene, Tile, Version, View
-from vae_studio.core.tiles import Explorer, picture_steps
+from vae_studio.core.tiles import Explorer
 
 WIDE = View(-3.4, 3.4, -2.1, 2.1, 1500, 927)
 MEDIUM = View(-3.4, 3.4, -2.1, 2.1, 1000, 618)

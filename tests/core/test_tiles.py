@@ -43,7 +43,8 @@ from vae_studio.core.scene import (
     Tile,
     View,
 )
-from vae_studio.core.tiles import Explorer, level_for, visible
+from vae_studio.core.tile_cache import level_for, visible
+from vae_studio.core.tiles import Explorer
 
 # What a tile shows
 

@@ -41,7 +41,8 @@ from vae_studio.core.scene import (
     Scene,
     Version,
 )
-from vae_studio.core.tiles import CACHE_BYTES, Explorer, Slot, TileCache
+from vae_studio.core.tile_cache import CACHE_BYTES, Slot, TileCache
+from vae_studio.core.tiles import Explorer
 
 # New weights
 

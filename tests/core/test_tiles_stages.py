@@ -31,7 +31,8 @@ from vae_studio.core.checkpoint import load_model
 from vae_studio.core.datasets import Data
 from vae_studio.core.model import VAE
 from vae_studio.core.scene import EncodingsFrame, MapFrame, PointFrame, Scene, Tile, Version, View
-from vae_studio.core.tiles import Explorer, TileCache
+from vae_studio.core.tile_cache import TileCache
+from vae_studio.core.tiles import Explorer
 
 # Nothing is shown but what is complete or covers the view, however long it takes: this hangs on no clock.
 COVERING = Limits(between=math.inf)

@@ -13,7 +13,8 @@ from vae_studio.core.model import VAE, build
 from vae_studio.core.plane import Plane
 from vae_studio.core.presets import PRESETS
 from vae_studio.core.scene import MapFrame, Scene, Version, View
-from vae_studio.core.tiles import BASE_CELL, CELLS, Explorer, level_for, visible
+from vae_studio.core.tile_cache import BASE_CELL, CELLS, level_for, visible
+from vae_studio.core.tiles import Explorer
 
 # Columns and rows of tiles, each of 4×4 cells: as close to 100, 400, 900 and 3600 cells as whole tiles come.
 SIZES = {"100": (3, 2), "400": (5, 5), "900": (8, 7), "3600": (15, 15)}

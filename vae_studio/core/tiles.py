@@ -1,15 +1,10 @@
-"""Scenes in, frames out: decodes what is visible, most wanted first, and keeps what it decoded.
-
-The plane is cut into tiles of 4×4 cells; a cell is one decoded image at its centre. Level L has cells of
-BASE_CELL · 2⁻ᴸ latent units, and the view asks for the level whose cells are neither cramped nor blurred.
-"""
+"""Scenes in, frames out: decodes what is visible, most wanted first, and keeps what it decoded."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -20,14 +15,12 @@ from vae_studio.core import devices
 from vae_studio.core.calls import Cost, Limits
 from vae_studio.core.distributions import FullGaussian, Posterior
 from vae_studio.core.model import VAE, to_float, to_pixels
-from vae_studio.core.plane import Plane, covariances_on
-from vae_studio.core.priors import StandardNormal
+from vae_studio.core.pictures import contours_of, picture_steps
+from vae_studio.core.plane import SAME, Plane, covariances_on
 from vae_studio.core.probe import reconstruct
 from vae_studio.core.scene import (
-    EXPECTATION_DRAWS,
     Contour,
     EncodingsFrame,
-    Expectation,
     Frame,
     GlanceFrame,
     MapFrame,
@@ -43,132 +36,26 @@ from vae_studio.core.scene import (
     Version,
     View,
 )
+from vae_studio.core.tile_cache import (
+    BASE_CELL,
+    CELLS,
+    MIN_CELL_PIXELS,
+    Slot,
+    TileCache,
+    level_for,
+    visible,
+)
 
-BASE_CELL = 0.25
-CELLS = 4
-MIN_CELL_PIXELS = 26.0
-CACHE_BYTES = 64 * 2**20
 _CELLS_A_CALL = 400
 _CELLS_A_CALL_ON_CPU = 256  # where the outputs of more than 334 fill over 1 MiB, each takes twice as long
 _IMAGES_A_CALL = (10, 100)  # that are encoded
 _SPOTS_A_CALL = (8, 256)
 _COARSER = 4  # levels up to which tiles stand in for finer ones
-_AMPLIFICATIONS = (1, 2, 5, 10, 20, 50, 100)
-_MARGIN = 0.5  # tiles beyond the edge of the view, as a share of a tile, so that small pans show no gaps
-_SAME = 1e-9  # latent units
+_ROUNDING = 1e-9  # share of a scale
 _TELLING_STEP = 32  # grey levels between neighbours: of such that differ by more, too little is known
-_PLACES = 3  # a side, where neighbours are compared in float32
+_PLACES = 3  # a side, where neighbours are compared in float32, from edge to edge: the largest are mostly in a corner
+_TOO_ALIKE = 0.8  # grey levels by which neighbours differ there at most, so that none in the view differ by a whole one
 _NOTHING = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """The place of a tile: column and row counted rightwards and upwards from the origin, at a level."""
-
-    level: int
-    column: int
-    row: int
-
-    @property
-    def span(self) -> float:
-        """Width and height in latent units."""
-        return CELLS * BASE_CELL * 2.0**-self.level
-
-    def centres(self) -> np.ndarray:
-        """Plane coordinates of the cells' centres, row by row from the top left: (16, 2)."""
-        cell = self.span / CELLS
-        steps = (np.arange(CELLS) + 0.5) * cell
-        across, down = np.meshgrid(self.column * self.span + steps, (self.row + 1) * self.span - steps)
-        return np.stack([across.ravel(), down.ravel()], axis=1)
-
-    def coarser(self, levels: int) -> Slot:
-        """The slot that holds this one, so many levels up."""
-        return Slot(self.level - levels, self.column >> levels, self.row >> levels)
-
-    def finer(self) -> list[Slot]:
-        """The four slots that this one is made of, one level down."""
-        column, row = 2 * self.column, 2 * self.row
-        return [Slot(self.level + 1, column + right, row + up) for up in (0, 1) for right in (0, 1)]
-
-    def placed(self, image: np.ndarray) -> Tile:
-        left, bottom = self.column * self.span, self.row * self.span
-        return Tile(left, left + self.span, bottom, bottom + self.span, image, CELLS)
-
-
-def level_for(view: View) -> int:
-    """The finest level whose cells are at least MIN_CELL_PIXELS wide on the screen."""
-    return math.floor(math.log2(BASE_CELL / (MIN_CELL_PIXELS * view.units_per_pixel)))
-
-
-def visible(view: View, level: int) -> list[Slot]:
-    """Slots of a level that the view shows, nearest to its centre first."""
-    span = Slot(level, 0, 0).span
-    first_column, last_column = (
-        math.floor(x / span) for x in (view.left - _MARGIN * span, view.right + _MARGIN * span)
-    )
-    first_row, last_row = (math.floor(y / span) for y in (view.bottom - _MARGIN * span, view.top + _MARGIN * span))
-    middle_x, middle_y = (view.left + view.right) / (2 * span) - 0.5, (view.bottom + view.top) / (2 * span) - 0.5
-    slots = [
-        Slot(level, column, row)
-        for row in range(first_row, last_row + 1)
-        for column in range(first_column, last_column + 1)
-    ]
-    return sorted(slots, key=lambda slot: (slot.column - middle_x) ** 2 + (slot.row - middle_y) ** 2)
-
-
-class TileCache:
-    """The latest decoded image of every slot of every plane, whatever weights it came from, within a bound in bytes.
-
-    Stale images stand in until their successors come, so one image a slot is enough. Slots are those of one plane at a
-    time; `turn_to` says which.
-    """
-
-    def __init__(self, limit: int = CACHE_BYTES) -> None:
-        self._limit = limit
-        self._bytes = 0
-        self._images: OrderedDict[tuple[int, Slot], tuple[object, np.ndarray]] = OrderedDict()
-        self._planes: dict[Plane, int] = {}
-        self._plane = 0
-
-    def turn_to(self, plane: Plane) -> None:
-        """From now on slots are those of this plane."""
-        self._plane = self._planes.setdefault(plane, len(self._planes) + 1)
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __contains__(self, slot: Slot) -> bool:
-        return (self._plane, slot) in self._images
-
-    @property
-    def bytes(self) -> int:
-        return self._bytes
-
-    def is_fresh(self, slot: Slot, content: object) -> bool:
-        entry = self._images.get((self._plane, slot))
-        return entry is not None and entry[0] == content
-
-    def image(self, slot: Slot) -> np.ndarray | None:
-        entry = self._images.get((self._plane, slot))
-        if entry is None:
-            return None
-        self._images.move_to_end((self._plane, slot))
-        return entry[1]
-
-    def put(self, slot: Slot, content: object, image: np.ndarray) -> None:
-        place = self._plane, slot
-        old = self._images.pop(place, None)
-        self._bytes += image.nbytes - (old[1].nbytes if old else 0)
-        self._images[place] = (content, image)
-        while self._bytes > self._limit and len(self._images) > 1:
-            _, (_, dropped) = self._images.popitem(last=False)
-            self._bytes -= dropped.nbytes
-
-    def clear(self) -> None:
-        """Forget all images and planes."""
-        self._images.clear()
-        self._planes.clear()
-        self._plane = self._bytes = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,9 +206,11 @@ class Explorer:
     def _wanted(self, scene: Scene) -> _Pass:
         """The pass that this scene asks for. What is only a rounding error of the point's offset from the plane counts
         as none, or moving the point within a plane at an angle would draw the map anew."""
-        offset, current = tuple(scene.plane.offset(scene.point).tolist()), self._pass
-        if current is not None and current.plane == scene.plane and np.allclose(offset, current.offset, 0.0, _SAME):
+        here, current = scene.plane.offset(scene.point), self._pass
+        if current is not None and current.plane == scene.plane and np.abs(here - current.offset).max() <= SAME:
             offset = current.offset
+        else:
+            offset = tuple(here.tolist())
         return _Pass(scene.model, scene.version, scene.plane, offset)
 
     def _are_encoded(self, scene: Scene, version: Version, plane: Plane) -> bool:
@@ -492,7 +381,7 @@ class Explorer:
             return 0.0
         cell = slots[0].span / CELLS
         u, v = np.meshgrid(
-            np.linspace(view.left, view.right, _PLACES + 2)[1:-1], np.linspace(view.bottom, view.top, _PLACES + 2)[1:-1]
+            np.linspace(view.left, view.right - cell, _PLACES), np.linspace(view.bottom, view.top - cell, _PLACES)
         )
         at = np.stack([u.ravel(), v.ravel()], axis=1)
         places = np.concatenate([at, at + np.array([cell, 0.0]), at + np.array([0.0, cell])])
@@ -501,8 +390,8 @@ class Explorer:
             z = torch.from_numpy(current.plane.beside(current.offset, places).astype(np.float32)).to(device)
             here, right, above = current.model.decode(z).mean.clamp(0.0, 1.0).chunk(3)
             step = torch.stack([(right - here).abs().max(), (above - here).abs().max()]).max().item()
-        level = math.floor(math.log2(BASE_CELL / cell * max(255.0 * step, 2.0**-_COARSER))) + 1
-        return (1.0 - _SAME) * BASE_CELL * 2.0**-level / MIN_CELL_PIXELS
+        level = math.floor(math.log2(BASE_CELL / cell * max(255.0 * step / _TOO_ALIKE, 2.0**-_COARSER))) + 1
+        return (1.0 - _ROUNDING) * BASE_CELL * 2.0**-level / MIN_CELL_PIXELS
 
     def _decode(self, current: _Pass, slots: list[Slot]) -> None:
         began = time.perf_counter()
@@ -607,44 +496,3 @@ def _spread_of(posterior: Posterior, plane: Plane) -> np.ndarray:
         return posterior.scale.cpu().numpy()
     across = plane.basis() @ posterior.factor.cpu().numpy().astype(np.float64)
     return across @ across.transpose(0, 2, 1)
-
-
-def contours_of(model: VAE, plane: Plane) -> tuple[Contour, ...]:
-    """The outlines of the model's prior on a plane.
-
-    An auto-encoder has none; its codes are standardised, so that circles show their standard deviations (sd).
-    """
-    if model.is_vae:
-        return model.prior.contours(plane)
-    circles = StandardNormal(model.latent_dims).contours(plane)
-    return tuple(replace(circle, name=circle.name.replace("σ", " sd")) for circle in circles)
-
-
-def picture_steps(model: VAE, version: Version, request: Pictures) -> Iterator[PicturesFrame | None]:
-    """Reconstructions g(E[z]) at the posterior means, and means of p(x|z) for `samples` draws of z from the prior.
-
-    If it is asked for, a second frame has the expectation E[g(z)] too, the mean of g over 200 draws of z from q(z|x);
-    None comes between pieces of the work. Every draw μ + σε has its opposite μ − σε, as likely where a posterior is
-    symmetric, as all of ours are: so a linear g shows no difference, and what shows is that g is not linear.
-    """
-    x = to_float(torch.from_numpy(request.images).to(model.device))
-    posterior = model.encode(x)
-    at_mean = model.decode(posterior.mean).mean
-    z = model.sample_prior(request.samples, torch.Generator().manual_seed(request.seed)).to(model.device)
-    frame = PicturesFrame(version, request, to_pixels(at_mean), to_pixels(model.decode(z).mean))
-    yield frame
-    if not request.expectation:
-        return
-    generator = torch.Generator().manual_seed(request.seed + 1)
-    total, pairs = torch.zeros_like(at_mean), EXPECTATION_DRAWS // 2
-    a_call = max(1, _CELLS_A_CALL // (2 * len(x)))
-    for start in range(0, pairs, a_call):
-        noise = model.noise((min(a_call, pairs - start), len(x)), generator).to(model.device)
-        total += model.decode(posterior.sample(torch.cat([noise, -noise]))).mean.sum(dim=0)
-        yield None
-    expected = total / (2 * pairs)
-    difference = (expected - at_mean).abs()
-    mean, largest = (255.0 * torch.stack([difference.mean(), difference.max()])).tolist()
-    factor = max((factor for factor in _AMPLIFICATIONS if factor * largest <= 255.0), default=1)
-    pixels = to_pixels(expected), to_pixels(factor * difference)
-    yield replace(frame, expectation=Expectation(*pixels, factor, mean))
