@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 from vae_studio.core import mixture
-from vae_studio.core.samples import Mixture
+from vae_studio.core.samples import Mixture, SampleError
 
 WEIGHTS = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
 MEANS = torch.tensor([[0.0, 0.0], [4.0, 1.0], [-2.0, 5.0]], dtype=torch.float64)
@@ -84,6 +84,22 @@ def test_few_or_equal_points_are_no_trouble() -> None:
     assert same.covariances[0].diagonal() == pytest.approx([1e-6] * 3)
     assert len(mixture.fit(torch.tensor([[0.0], [1.0]]), 5).weights) == 2
     assert mixture.fit(torch.zeros((1, 2))).images == 1
+
+
+def test_of_few_points_in_many_dimensions_no_component_is_a_single_point() -> None:
+    for count in (2, 3, 4, 5):
+        points = torch.randn((count, 200), generator=torch.Generator().manual_seed(count))
+        found = mixture.fit(points)
+        nearest = torch.cdist(points.double(), torch.from_numpy(found.means)).argmin(dim=1)
+        assert torch.bincount(nearest, minlength=len(found.weights)).min() >= 2
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_points_that_are_not_finite_are_refused(value: float) -> None:
+    points = drawn(50, 4)
+    points[7, 1] = value
+    with pytest.raises(SampleError, match="diverged"):
+        mixture.fit(points)
 
 
 def test_samples_have_the_mixtures_moments_and_the_temperature_scales_the_components() -> None:

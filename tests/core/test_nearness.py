@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vae_studio.core.nearness import Surroundings, spacing
-from vae_studio.core.plane import Plane
+from vae_studio.core.plane import Plane, Seen
 
 CHANCE = np.random.default_rng(3)
 MEANS = CHANCE.normal(size=(300, 4)).astype(np.float32)
@@ -29,7 +29,7 @@ def test_spacing_is_what_99_of_100_are_from_their_nearest_neighbour_at_most() ->
 @pytest.mark.parametrize("plane", PLANES, ids=["axes", "angle"])
 def test_distances_are_those_in_the_whole_latent_space_from_the_plane_through_the_point(plane: Plane) -> None:
     across, up = np.linspace(-3, 3, 13), np.linspace(2, -2, 9)
-    around = Surroundings.seen_from(plane, POINT, MEANS, 1.0)
+    around = Surroundings.seen_from(Seen.of(plane, MEANS), POINT, 1.0)
     found = around.distances(across, up)
     assert found.shape == (9, 13)
     for row, v in enumerate(up.tolist()):
@@ -46,6 +46,6 @@ def test_all_of_it_is_far_in_many_dimensions_where_the_plane_passes_by_the_encod
     means = CHANCE.normal(size=(500, 64)).astype(np.float32)
     plane = Plane.of_axes((0, 1), 64)
     at, beside = np.linspace(-2, 2, 9), (0.0, 0.0, *(4.0,) * 62)
-    near = spacing(means)
-    assert (Surroundings.seen_from(plane, (0.0,) * 64, means, near).far(at, at) == 0.0).all()  # N(0, I)'s middle
-    assert (Surroundings.seen_from(plane, beside, means, near).far(at, at) == 1.0).all()
+    near, seen = spacing(means), Seen.of(plane, means)
+    assert (Surroundings.seen_from(seen, (0.0,) * 64, near).far(at, at) == 0.0).all()  # N(0, I)'s middle
+    assert (Surroundings.seen_from(seen, beside, near).far(at, at) == 1.0).all()

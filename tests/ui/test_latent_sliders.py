@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from vae_studio.core.directions import Direction
 from vae_studio.core.plane import subscript
-from vae_studio.ui import strip_requests
+from vae_studio.ui import controls, strip_requests
 from vae_studio.ui.latent_sliders import LatentSliders
 from vae_studio.ui.theme import DARK, LIGHT, apply
 
@@ -376,6 +376,20 @@ def test_the_most_informative_come_first_where_there_are_many(qtbot):
     assert slider_rows(widget) == [index for index in range(10) if kl[::-1][index] >= 0.01]
 
 
+def test_few_sliders_are_all_there_by_index_whatever_was_chosen_among_many(qtbot):
+    widget = LatentSliders()
+    qtbot.addWidget(widget)
+    widget.resize(280, 900)
+    widget.set_choices({"by_kl": True, "active_only": True})
+    widget.show()
+    for dims in (2, 3):
+        widget.set_dims(dims, [0.001, 3.0, 5.0][:dims])
+        assert widget.tools.isHidden()
+        assert slider_rows(widget) == list(range(dims))
+    widget.set_dims(4, [0.001, 3.0, 5.0, 2.0])
+    assert slider_rows(widget) == [2, 1, 3], "where it can be chosen it holds"
+
+
 def test_a_slider_is_found_as_its_number_or_name_is_typed(qtbot):
     widget = LatentSliders()
     qtbot.addWidget(widget)
@@ -404,6 +418,7 @@ def test_a_slider_is_found_as_its_number_or_name_is_typed(qtbot):
     assert slider_rows(widget) == [] and widget.findChild(QSlider, "direction_slider_0").isVisible()
     QTest.keyClicks(search, "!")
     assert [child for child in widget.findChildren(QLabel) if child.isVisible() and "called so" in child.text()]
+    assert not [child for child in widget.findChildren(QSlider) if child.isVisible()], "the words stand alone"
     QTest.keyClick(search, Qt.Key.Key_Escape)
     assert slider_rows(widget)[:15] == before[:15]
     QTest.keyClick(search, Qt.Key.Key_PageDown)
@@ -435,6 +450,75 @@ def test_a_direction_moves_the_point_along_itself_and_can_be_removed(sliders, mo
     assert not other.isVisible()
     with pytest.raises(ValueError, match="2 coordinates for 3"):
         sliders.set_directions([Direction("flat", (1.0, 0.0))])
+
+
+def grip(control: QSlider, part: str) -> QPoint:
+    """Where to press a slider: on its handle, on a picture above its groove, or on the groove, which repeats."""
+    where = handle(control)
+    return {"handle": where, "picture": QPoint(where.x(), 5), "groove": QPoint(5, where.y())}[part]
+
+
+@pytest.mark.parametrize("part", ["handle", "picture", "groove"])
+@pytest.mark.parametrize("index", [0, 5])  # whose row stays, and whose row goes
+def test_a_slider_that_is_held_when_another_model_comes_is_let_go_of(sliders, qtbot, monkeypatch, part, index):
+    sliders.resize(280, 900)
+    sliders.set_dims(20)
+    control = slider(sliders, index)
+    QTest.mousePress(control, Qt.MouseButton.LeftButton, pos=grip(control, part))
+    assert sliders.list.is_held() == (part != "groove")
+    moves = []
+    sliders.changed.connect(moves.append)
+    sliders.set_dims(2)
+    sliders.set_point((0.25, -0.5))
+    assert slider_rows(sliders) == [0, 1]
+    if part == "groove":
+        with qtbot.assertNotEmitted(sliders.changed, wait=700):  # Qt begins to repeat after half a second
+            pass
+    QTest.mouseMove(control, handle(control) + QPoint(30, 0))
+    QTest.mouseRelease(control, Qt.MouseButton.LeftButton, pos=handle(control) + QPoint(30, 0))
+    assert not moves and [field(sliders, row).value() for row in (0, 1)] == [0.25, -0.5]
+    monkeypatch.setattr(controls, "_PAUSE", -1.0)
+    assert sliders.gesture() != sliders.gesture(), "what comes next is not part of that drag"
+    start = handle(slider(sliders, 1))
+    QTest.mousePress(slider(sliders, 1), Qt.MouseButton.LeftButton, pos=start)
+    QTest.mouseMove(slider(sliders, 1), start + QPoint(30, 0))
+    QTest.mouseRelease(slider(sliders, 1), Qt.MouseButton.LeftButton, pos=start + QPoint(30, 0))
+    assert moves[-1][0] == 0.25 and moves[-1][1] > 0.0
+
+
+def test_the_slider_of_a_direction_that_is_held_as_it_goes_is_let_go_of(sliders, moves):
+    thicker, slanted = Direction("thicker", (1.0, 0.0, 0.0)), Direction("slanted", (0.0, 1.0, 0.0))
+    for held, left in ((1, [thicker]), (0, []), (1, [slanted])):  # the last one is still there, under another number
+        sliders.set_directions([thicker, slanted][: max(held + 1, len(left))])
+        control = sliders.findChild(QSlider, f"direction_slider_{held}")
+        QTest.mousePress(control, Qt.MouseButton.LeftButton, pos=grip(control, "picture"))
+        sliders.set_directions(left)
+        sliders.set_point((0.5, 1.0, -2.0))
+        del moves[:]
+        QTest.mouseMove(control, grip(control, "picture") + QPoint(40, 0))
+        QTest.mouseRelease(control, Qt.MouseButton.LeftButton, pos=grip(control, "picture") + QPoint(40, 0))
+        assert not moves and sliders.point() == (0.5, 1.0, -2.0)
+        assert [row.key for row in sliders.list.rows()] == [*range(-1, -1 - len(left), -1), 0, 1, 2]
+    assert sliders.findChild(QDoubleSpinBox, "direction_value_0").value() == 1.0
+
+
+def test_a_direction_that_is_added_waits_for_a_slider_that_is_held(sliders, moves):
+    control = slider(sliders, 1)
+    start = handle(control)
+    QTest.mousePress(control, Qt.MouseButton.LeftButton, pos=start)
+    sliders.set_directions([Direction("thicker", (1.0, 0.0, 0.0))])
+    QTest.mouseMove(control, start + QPoint(30, 0))
+    assert moves and [row.key for row in sliders.list.rows()] == [0, 1, 2]
+    QTest.mouseRelease(control, Qt.MouseButton.LeftButton, pos=start + QPoint(30, 0))
+    assert [row.key for row in sliders.list.rows()] == [-1, 0, 1, 2]
+
+
+def test_a_number_half_typed_into_a_row_that_goes_moves_nothing(sliders, moves):
+    sliders.activateWindow()
+    type_into(field(sliders, 2), "1.5", enter=False)
+    sliders.set_dims(2)
+    slider(sliders, 0).setFocus()
+    assert not moves and sliders.point() == (0.0, 0.0)
 
 
 def test_strips_show_what_each_row_does_from_here(sliders, qtbot):

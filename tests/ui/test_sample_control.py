@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import small_models
+import tips
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QLineEdit, QProgressBar, QPushButton, QSpinBox, QWidget
 from small_models import decoded, rounds_to
 
 from vae_studio.core import sampling
-from vae_studio.core.config import SquaredErrorConfig
+from vae_studio.core.config import DataConfig, SquaredErrorConfig
 from vae_studio.core.plane import Plane
 from vae_studio.core.samples import Around, OfClass, Prior, SampleRequest, SampleSheet
 from vae_studio.core.scene import Scene, Version
@@ -228,8 +229,24 @@ def test_a_class_is_fitted_once_for_the_same_weights(sampling_, explorer, monkey
     it.press("sample_new_button")
     again = it.sheet(SampleRequest(OfClass(1), seed=1))
     assert again.mixture is sheet.mixture
+    it.control.set_class_names(("nought", "one"))
+    assert it.says("sample_title") == "Samples of class one", "also where its name comes later"
     it.choose("sample_components", "5 Gaussians")
     assert len(it.sheet(SampleRequest(OfClass(1, 5), seed=1)).mixture.weights) == 5
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_class_of_another_model_waits_for_its_names_and_is_the_prior_where_there_is_none(sampling_, there):
+    it = sampling_
+    it.look_at(small_models.of(latent_dims=2))
+    it.choose("sample_source", "Class 1" if there else "Class 7")
+    other = small_models.of(latent_dims=3, data=DataConfig(classes=(0, 1)))
+    it.look_at(other, lineage=2)
+    it.move(0.1, 0.2, 0.3)
+    assert it.control._job is None and not it.sheets
+    it.control.set_class_names(("0", "1"))
+    it.sheet(SampleRequest(OfClass(1) if there else Prior()), other)
+    assert len(it.sheets) == 1 and not it.failures
 
 
 def test_what_takes_long_shows_it_and_can_be_cancelled(sampling_, small, jobs, qtbot):
@@ -263,7 +280,7 @@ def test_an_auto_encoder_says_what_it_has_not(sampling_):
     assert it.says("sample_title") == "Images at random codes"
     assert it.says("sample_about") == "decoder output at z ~ N(0, I), since an auto-encoder has no prior"
     draw = it.find(QPushButton, "sample_draw_chip")
-    assert not draw.isEnabled() and "no p(x|z)" in draw.toolTip()
+    assert not draw.isEnabled() and "no p(x|z)" in tips.tip(draw)
 
 
 def test_what_fails_is_said_and_not_tried_again(sampling_, qtbot):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vae_studio.core.samples import Mixture
+from vae_studio.core.samples import Mixture, SampleError
 
 _STEPS = 200
 _STEPS_A_PIECE = 4
@@ -26,6 +26,7 @@ _NARROWEST = 1e-3  # latent units: no standard deviation is less
 _POINTS_A_DIMENSION = 5  # that a component must have, on average, for a covariance in full
 _MOST_IN_FULL = 100  # dimensions
 _LARGEST_AUTOMATIC = 3
+_FEWEST_POINTS = 2 - 1e-3  # in each of several components: BIC knows nothing of one at a single point; shares are sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,15 @@ def fit_steps(points: Tensor, components: int | None = None, *, seed: int = 0) -
 
     None tries one to three, and takes the number with the least BIC = p log n − 2 log L (Schwarz 1978), p the number
     of parameters. Covariances are full where a component has at least five points a dimension, else diagonal. There
-    are never more components than different points. `seed` is that of where they begin (k-means++, then k-means).
+    are never more components than different points, nor, where BIC chooses, any with fewer than two. `seed` is that of
+    where they begin (k-means++, then k-means). Raises SampleError for points that are not finite.
     """
     points = points.double().cpu()
+    if not points.isfinite().all():
+        raise SampleError(
+            "No Gaussians can be fitted to these encodings, as some are not finite numbers: the training of this model "
+            "has diverged. Open another model, or one that was saved earlier."
+        )
     numbers = [components] if components else range(1, _LARGEST_AUTOMATIC + 1)
     best, least = None, math.inf
     for done, number in enumerate(numbers):
@@ -70,6 +77,8 @@ def fit_steps(points: Tensor, components: int | None = None, *, seed: int = 0) -
                 yield (done + item) / len(numbers)
                 continue
             k, d = item.means.shape
+            if best is not None and len(points) * item.weights.min() < _FEWEST_POINTS:
+                continue
             free = k - 1 + k * d + k * (d * (d + 1) // 2 if item.full else d)
             bic = free * math.log(len(points)) - 2.0 * len(points) * item.log_likelihood
             if bic < least:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vae_studio.core.plane import Plane
+from vae_studio.core.plane import Seen
 
 _SHARE = 0.99
 _SOFT = 0.5  # how much further than near, as a share of it, is quite far
@@ -30,12 +30,9 @@ class Surroundings:
     near: float
 
     @classmethod
-    def seen_from(cls, plane: Plane, point: Sequence[float], means: np.ndarray, near: float) -> Surroundings:
-        """Encodings `means` (n, d) around the plane through `point` that is parallel to `plane`."""
-        places, here = plane.coordinates(means), plane.coordinates(np.array([point]))
-        squares = np.square(np.asarray(means, np.float64) - np.asarray(point, np.float64)).sum(axis=1)
-        beside = np.maximum(squares - np.square(places - here).sum(axis=1), 0.0)
-        return cls(places.astype(np.float32), beside.astype(np.float32), near)
+    def seen_from(cls, seen: Seen, point: Sequence[float], near: float) -> Surroundings:
+        """Encodings around the plane through `point` that is parallel to the one they are `seen` from."""
+        return cls(seen.places.astype(np.float32), seen.beside(point).astype(np.float32), near)
 
     def distances(self, across: np.ndarray, up: np.ndarray) -> np.ndarray:
         """From the places (across, up), (columns,) and (rows,), to the nearest encoding: float32 (rows, columns)."""

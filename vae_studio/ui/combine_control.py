@@ -18,7 +18,7 @@ from vae_studio.core.scene import TermsFrame
 from vae_studio.ui.combine_panel import BETWEEN, LETTERS, NONE, CombinePanel, Sources
 from vae_studio.ui.session import Session
 from vae_studio.ui.theme import Theme
-from vae_studio.ui.workers import Failure, Jobs
+from vae_studio.ui.workers import Failure, Job, Jobs
 
 _INTERVAL_MS = 30  # between one look at what is combined and the next
 _RESULT = len(LETTERS)
@@ -47,7 +47,7 @@ class CombineControl(QObject):
         self._mean: np.ndarray | None = None  # of the user's image
         self._encodings: np.ndarray | None = None  # that were looked at last
         self._measured: tuple[np.ndarray | None, dict[str, np.ndarray]] = (None, {})  # of these images
-        self._measuring: np.ndarray | None = None
+        self._measuring: tuple[np.ndarray, Job] | None = None
         self._result: Point | None = None
         self._found: Found | None = None
         self._asked: deque[tuple[np.ndarray, tuple[int, ...]]] = deque(maxlen=_KEPT)  # points, and which they are of
@@ -114,6 +114,7 @@ class CombineControl(QObject):
         """Another model: what was of the one before is gone."""
         self._selection = self._mean = self._encodings = self._result = self._found = None
         self._asked.clear()
+        self._give_up_measuring()
         self.panel.show_pictures([None] * (_RESULT + 1))
         self._change()
 
@@ -290,15 +291,20 @@ class CombineControl(QObject):
         return arithmetic.groups_by(attribute, values[attribute], means, tests.labels, number, name)
 
     def _measure(self, images: np.ndarray) -> None:
-        if self._measuring is images:
+        if self._measuring is not None and self._measuring[0] is images:
             return
-        self._measuring = images
+        self._give_up_measuring()
 
         def take(values: dict[str, np.ndarray]) -> None:
-            self._measured = (images, values)
+            self._measured, self._measuring = (images, values), None
             self._change()
 
-        self._jobs.submit(lambda: tasks.measure(images), take, self._fail_to_measure)
+        self._measuring = images, self._jobs.submit(lambda: tasks.measure(images), take, self._fail_to_measure)
+
+    def _give_up_measuring(self) -> None:
+        if self._measuring is not None:
+            self._measuring[1].cancel()
+            self._measuring = None
 
     def _fail_to_measure(self, failure: Failure) -> None:
         self._measuring = None

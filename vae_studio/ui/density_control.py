@@ -62,8 +62,8 @@ class DensityControl(QObject):
     It comes last: when the view rests and its tiles are there. New weights alone, as they come while training, renew it
     so rarely, and from so few images, that it takes a tenth of the time.
     Signals: `density_changed(Density or None)`; `busy_changed(bool)`, one that takes a while is being made, with its
-    `progress(float)`; `refused(str)`, why there is none for this model, or "" for another one; `off_requested()`;
-    `failed(Failure)`.
+    `progress(float)`; `refused(str)`, why there is none for this model, or "" where there may be one;
+    `off_requested()`, the layer is to go: it was cancelled, or it `failed(Failure)`.
     """
 
     density_changed = Signal(object)
@@ -97,10 +97,13 @@ class DensityControl(QObject):
         if layers.density == self._wanted:
             return
         self._wanted = layers.density
-        if self._wanted:
-            self._refresh()
-        else:
+        if not self._wanted:
             self._forget()
+            return
+        if self._refusal:  # it is tried again
+            self._refusal = False
+            self.refused.emit("")
+        self._refresh()
 
     def follow(self, scene: Scene) -> None:
         """The scene has changed: its model, its weights, its plane, its view, or nothing that matters here."""
@@ -188,11 +191,12 @@ class DensityControl(QObject):
 
     def _fail(self, failure: Failure) -> None:
         self._forget()
-        self._refusal = True
         if failure.expected:
+            self._refusal = True
             self.refused.emit(failure.words)
-        else:
+        else:  # it would fail again at every move
             self.failed.emit(failure)
+            self.off_requested.emit()
 
     def _end(self) -> None:
         self._job = self._making = None

@@ -99,14 +99,15 @@ class LatentSliders(QWidget):
     # Values in
 
     def set_dims(self, dims: int, kl_per_dim: Sequence[float] | None = None) -> None:
-        """Show `dims` rows at the origin. Directions of another space go."""
+        """Show `dims` rows at the origin; a slider that is held is let go of. Directions of another space go."""
+        self.list.let_go()  # while its row still stands for what it stood for
         if dims != len(self._point):
             self._directions = ()
         self._point = (0.0,) * dims
         self._strips.clear()
         self._requests.forget()
         self.tools.search.clear()
-        self.tools.setVisible(dims > _WITHOUT_TOOLS)
+        self.tools.setVisible(self._has_tools())
         self.set_kl_per_dim(kl_per_dim)
 
     def set_kl_per_dim(self, kl_per_dim: Sequence[float] | None) -> None:
@@ -119,8 +120,11 @@ class LatentSliders(QWidget):
         for direction in directions:
             if len(direction.vector) != len(self._point):
                 raise ValueError(f"a direction of {len(direction.vector)} coordinates for {len(self._point)}")
-        if tuple(directions) != self._directions:
-            self._directions = tuple(directions)
+        directions, before = tuple(directions), self._directions
+        if directions != before:
+            if directions[: len(before)] != before:  # rows are of something else from now on, or of nothing
+                self.list.let_go()
+            self._directions = directions
             self._strips.clear()
             self._requests.forget()
             self._fill()
@@ -184,9 +188,16 @@ class LatentSliders(QWidget):
 
     # Which rows there are
 
+    def _has_tools(self) -> bool:
+        return len(self._point) > _WITHOUT_TOOLS
+
     def _orders_by_kl(self) -> bool:
         wanted = len(self._point) > _BY_INDEX if self._by_kl is None else self._by_kl
-        return wanted and len(self._kl or ()) == len(self._point)
+        return wanted and self._has_tools() and len(self._kl or ()) == len(self._point)
+
+    def _leaves_out(self) -> bool:
+        """Whether dead dimensions are left out; what was chosen elsewhere holds only where it can be unchosen."""
+        return self._active_only and self._has_tools()
 
     def _kls(self) -> list[float | None]:
         known = self._kl or ()
@@ -194,17 +205,17 @@ class LatentSliders(QWidget):
 
     def _keys(self, sought: str = "") -> list[int]:
         names = [direction.name for direction in self._directions]
-        by_kl, only = self._orders_by_kl(), self._active_only
+        by_kl, only = self._orders_by_kl(), self._leaves_out()
         return keys_in_order(names, self._kls(), by_kl=by_kl, active_only=only, sought=sought)
 
     def _fill(self) -> None:
-        """Put rows, tools and values in agreement with everything."""
+        """Put rows, tools and values in agreement with everything; while a slider is held, once it is let go of."""
         self._late = self.list.is_held()
         if self._late:
             return
         dims, keys = len(self._point), self._keys(self._sought)
         active = None if self._kl is None else sum(map(is_active, self._kls()))
-        by_kl, only = self._orders_by_kl(), self._active_only
+        by_kl, only = self._orders_by_kl(), self._leaves_out()
         self.tools.show_state(by_kl=by_kl, active_only=only, active=active, dims=dims)
         self._nothing.setText("No slider is called so." if self._sought else "No dimension is active.")
         self._nothing.setVisible(not keys)
@@ -241,6 +252,8 @@ class LatentSliders(QWidget):
         self._requests.change()
 
     def _row_changed(self, key: int, value: float) -> None:
+        if not -len(self._directions) <= key < len(self._point):
+            return  # a number half typed into a row that goes
         self._moved = key
         if key >= 0:
             self._point = (*self._point[:key], value, *self._point[key + 1 :])

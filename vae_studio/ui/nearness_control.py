@@ -8,10 +8,10 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from vae_studio import tasks
 from vae_studio.core.exploration import Layers
 from vae_studio.core.nearness import Surroundings
+from vae_studio.core.plane import Seen
 from vae_studio.core.scene import EncodingsFrame, Scene
 from vae_studio.ui.workers import Failure, Job, Jobs
 
-_SAME = 1e-9  # latent units
 _PAUSE_MS = 1000  # between two measurements of what is near, as weights change
 
 
@@ -32,6 +32,7 @@ class NearnessControl(QObject):
         self._means: np.ndarray | None = None
         self._measured: np.ndarray | None = None  # the means that `_near` is of
         self._near: float | None = None
+        self._seen: tuple[np.ndarray | None, Seen | None] = (None, None)  # which means, and from the plane of the map
         self._job: Job | None = None
         self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._pause.timeout.connect(self._measure)
@@ -47,12 +48,14 @@ class NearnessControl(QObject):
         """The scene has changed: its model, the plane, the point beside it, or nothing that matters here."""
         before, self._scene = self._scene, scene
         if before is not None and before.version.lineage != scene.version.lineage:
-            self._means = self._near = None
+            self._forget()
             self._tell()
         elif before is not None and not _same_plane(before, scene):
             self._tell()
 
     def take_encodings(self, frame: EncodingsFrame) -> None:
+        if frame.version.lineage != self._scene.version.lineage:
+            return  # by the model before
         self._means = frame.means
         if not self._pause.isActive():
             self._measure()
@@ -60,6 +63,13 @@ class NearnessControl(QObject):
 
     def close(self) -> None:
         """The window closes."""
+        self._pause.stop()
+
+    def _forget(self) -> None:
+        """What is known, or being measured, is of another model."""
+        if self._job is not None:
+            self._job.cancel()
+        self._means = self._measured = self._near = self._job = None
         self._pause.stop()
 
     def _measure(self) -> None:
@@ -70,9 +80,8 @@ class NearnessControl(QObject):
 
     def _take(self, near: tuple[float]) -> None:
         self._job = None
-        if self._means is not None:
-            self._near = near[0]
-            self._tell()
+        self._near = near[0]
+        self._tell()
         self._pause.start()
 
     def _fail(self, failure: Failure) -> None:
@@ -84,13 +93,15 @@ class NearnessControl(QObject):
             self.surroundings_changed.emit(None)
             return
         plane, point = self._scene.plane, self._scene.point
-        if self._means.shape[1] != len(point):
-            return  # encodings by the model before
-        self.surroundings_changed.emit(Surroundings.seen_from(plane, point, self._means, self._near))
+        means, seen = self._seen
+        if means is not self._means or seen.plane != plane:
+            seen = Seen.of(plane, self._means)
+            self._seen = self._means, seen
+        self.surroundings_changed.emit(Surroundings.seen_from(seen, point, self._near))
 
 
 def _same_plane(before: Scene, scene: Scene) -> bool:
-    """Whether both maps show the same points; a point that is moved within its plane at an angle is rounded."""
-    if before.plane != scene.plane or before.point == scene.point:
+    """Whether both maps show the same points."""
+    if before.plane != scene.plane or before.point is scene.point:
         return before.plane == scene.plane
-    return np.allclose(before.plane.offset(before.point), scene.plane.offset(scene.point), rtol=0.0, atol=_SAME)
+    return scene.plane.has_one_parallel(before.point, scene.point)

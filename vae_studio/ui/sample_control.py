@@ -51,6 +51,7 @@ class SampleControl(QObject):
         self._made: _Asked | None = None  # shown, or given up by the user
         self._refused: SampleRequest | None = None  # cancelled or failed: not asked again by new weights alone
         self._fitted: tuple[Any, Source, Mixture] | None = None  # with whose weights, for which class
+        self._nameless = False  # the classes of this model have not come yet
         self._began = 0.0
         self._rest = QTimer(self, singleShot=True, interval=_AT_REST_MS)
         self._rest.timeout.connect(self._refresh)
@@ -60,7 +61,7 @@ class SampleControl(QObject):
         self._long.timeout.connect(self.panel.begin)
         self.panel.request_changed.connect(self._ask)
         self.panel.cancel_requested.connect(self._cancel)
-        self.panel.appeared.connect(self._ask)
+        self.panel.appeared.connect(self._appear)
         self.panel.point_chosen.connect(self.point_chosen)
 
     # Values in
@@ -70,6 +71,7 @@ class SampleControl(QObject):
         before, self._scene = self._scene, scene
         if before is None or before.version.lineage != scene.version.lineage:
             self._forget()
+            self._nameless = True
             self.panel.set_model(scene.model.config, *scene.model.image_shape[1:])
         if before is None or before.point != scene.point:
             self.panel.set_point(scene.point)
@@ -80,7 +82,9 @@ class SampleControl(QObject):
 
     def set_class_names(self, names: tuple[str, ...]) -> None:
         """The classes that there are training images of, by number; "" for absent ones."""
+        self._nameless = False
         self.panel.set_class_names(names)
+        self._take_weights()  # samples of a class waited for them
 
     def new_samples(self) -> None:
         """Another sheet, by the next seed."""
@@ -94,7 +98,11 @@ class SampleControl(QObject):
     # What is to be made
 
     def _ask(self) -> None:
-        """The user wants something: at once, and even what was cancelled before."""
+        """The user wants something: at once, and even what was cancelled before, or whatever classes there are."""
+        self._nameless = False
+        self._appear()
+
+    def _appear(self) -> None:
         self._refused = None
         self._refresh()
 
@@ -109,6 +117,8 @@ class SampleControl(QObject):
             return
         if wanted.request == self._refused:
             return
+        if self._nameless and isinstance(wanted.request.source, OfClass):
+            return  # the class chosen for the model before may not be one of this model
         if self._job is not None:
             source = self._making.request.source
             if not isinstance(source, OfClass) or wanted.request.source == source:

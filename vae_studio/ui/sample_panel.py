@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from vae_studio.core.config import RunConfig
 from vae_studio.core.exploration import Point
 from vae_studio.core.samples import Around, Mixture, OfClass, SampleRequest, SampleSheet
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import show_tip, shrinking_label
 from vae_studio.ui.sample_choices import SampleChoices
 from vae_studio.ui.sample_grid import SampleGrid
 from vae_studio.ui.theme import DARK, Theme
@@ -43,7 +43,7 @@ class SamplePanel(QFrame):
         self.grid = SampleGrid(theme)
         self.grid.setObjectName("sample_grid")
         self.grid.setAccessibleName("Samples")
-        self._title, self._about = _shrinkable("sample_title", "title"), _shrinkable("sample_about", "faint")
+        self._title, self._about = shrinking_label("sample_title", "title"), shrinking_label("sample_about", "faint")
         self._progress = QProgressBar()
         self._cancel = QPushButton("Cancel")
         self._lay_out()
@@ -64,6 +64,7 @@ class SamplePanel(QFrame):
         """The classes by number, "" for absent ones."""
         self._class_names = tuple(names)
         self.choices.set_class_names(self._class_names)
+        self._show_title()
 
     def set_point(self, point: Point) -> None:
         """The current point: the image that belongs to it is outlined."""
@@ -126,14 +127,17 @@ class SamplePanel(QFrame):
 
     def _describe(self, words: str = "") -> None:
         """What the sheet that is shown is of."""
-        title, about = "Samples", ""
+        about = ""
         if self._sheet is not None:
             request, vae = self._sheet.request, self._config.model == "vae"
-            title = _title(request, self._class_names, vae=vae)
             what = ("a draw from p(x|z)" if request.draw else "mean of p(x|z)") if vae else "decoder output"
             about = f"{what} at z ~ {_distribution(request, self._config, self._sheet.mixture)}"
-        _say(self._title, title)
+        self._show_title()
         _say(self._about, " · ".join(part for part in (words, about) if part))
+
+    def _show_title(self) -> None:
+        vae, sheet = self._config.model == "vae", self._sheet
+        _say(self._title, "Samples" if sheet is None else _title(sheet.request, self._class_names, vae=vae))
 
     def _show_running(self, running: bool) -> None:
         self._progress.setVisible(running)
@@ -142,13 +146,13 @@ class SamplePanel(QFrame):
     def _lay_out(self) -> None:
         self._progress.setObjectName("sample_progress")
         self._progress.setAccessibleName("Progress of the samples")
-        self._progress.setToolTip("Share of the work done")
+        show_tip(self._progress, "Share of the work done")
         self._progress.setTextVisible(False)
         self._progress.setRange(0, 1000)
         self._progress.setFixedWidth(100)
         self._cancel.setObjectName("sample_cancel_button")
         self._cancel.setAccessibleName("Cancel the samples")
-        self._cancel.setToolTip("Stop here; the samples that are shown stay.")
+        show_tip(self._cancel, "Stop here; the samples that are shown stay.")
         lines = QVBoxLayout()
         lines.setSpacing(2)
         lines.addWidget(self._title)
@@ -196,15 +200,7 @@ def _distribution(request: SampleRequest, config: RunConfig, fitted: Mixture | N
     return _STANDARD[config.prior.kind].format("" if heat == 1 else f"{heat:g}² ", scaled)
 
 
-def _shrinkable(name: str, role: str) -> QLabel:
-    """A label that does not keep the panel from getting narrow."""
-    result = label("", role)
-    result.setObjectName(name)
-    result.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    return result
-
-
 def _say(line: QLabel, words: str) -> None:
     """What may be cut off in a narrow panel is in the tooltip too."""
     line.setText(words)
-    line.setToolTip(words)
+    show_tip(line, words)

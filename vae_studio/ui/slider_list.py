@@ -85,6 +85,11 @@ class SliderList(ScrollingArea):
         """Whether a slider is held by the mouse."""
         return any(row.slider.isSliderDown() for row in self.rows())
 
+    def let_go(self) -> None:
+        """Whatever the mouse holds, it holds no longer."""
+        for row in self._rows.values():
+            row.slider.let_go()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._arrange()
@@ -137,7 +142,7 @@ class SliderList(ScrollingArea):
     def _arrange(self) -> None:
         """Let the rows that are wanted stand where they belong, and hide others."""
         wanted = self._wanted()
-        if wanted != self._shown:
+        if wanted != self._shown or not wanted:  # where none is wanted, none may be left over
             self._take_rows(wanted)
         beside = _BESIDE_BAR if self.verticalScrollBar().maximum() > 0 else 0
         width = self.viewport().width() - beside

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from vae_studio.core.plane import subscript
-from vae_studio.ui.controls import ValueSlider, label
+from vae_studio.ui.controls import ValueSlider, label, show_tip
 from vae_studio.ui.image_view import to_qimage
 from vae_studio.ui.slider_order import is_active
 from vae_studio.ui.theme import DARK, Theme
@@ -185,6 +185,7 @@ class SliderRow(QWidget):
         self.value.changed.connect(self._value_changed)
         self.field.editingFinished.connect(self._forget_typing)
         self._caption: QWidget | None = None  # of a direction
+        self._direction = ""  # its name
         line = QHBoxLayout()
         line.setSpacing(_GAP)
         line.addWidget(self._name)
@@ -230,15 +231,16 @@ class SliderRow(QWidget):
         """Be the row of a direction, with the point so far along it."""
         self._bind(-1 - index, f"direction_slider_{index}", f"direction_value_{index}", value)
         self._name.setText("")
-        self._name.setToolTip("")
+        show_tip(self._name, "")
         if self._caption is None:
             self._caption = self._make_caption()
             self.layout().insertWidget(0, self._caption)
         self._remove.setObjectName(f"direction_remove_{index}")
         self._remove.setAccessibleName(f"Remove the direction {name}")
-        self._remove.setToolTip(f"Remove the direction “{name}”.")
+        show_tip(self._remove, f"Remove the direction “{name}”.")
         self._title.setObjectName(f"direction_name_{index}")
-        self._title.setToolTip(name)
+        self._direction = name
+        show_tip(self._title, name)
         self._caption.show()
         self._fit_title()
         self._set_faint(False)
@@ -270,9 +272,9 @@ class SliderRow(QWidget):
             name = f"{title}: KL = {figure} nats per image"
         else:
             name = f"Latent dimension {title}"
-        self._name.setToolTip(name)
+        show_tip(self._name, name)
         for control in (self.slider, self.field):
-            control.setToolTip(words)
+            show_tip(control, words)
 
     def _bind(self, key: int, slider: str, field: str, value: float) -> None:
         self.key = key
@@ -284,7 +286,7 @@ class SliderRow(QWidget):
     def _say(self, name: str, tooltip: str) -> None:
         for control in (self.slider, self.field):
             control.setAccessibleName(name)
-            control.setToolTip(tooltip)
+            show_tip(control, tooltip)
 
     def _set_faint(self, faint: bool) -> None:
         self.slider.set_faint(faint)
@@ -302,8 +304,7 @@ class SliderRow(QWidget):
     def _fit_title(self) -> None:
         """Cut a long name of a direction."""
         room = self.width() - self._remove.width() - 8
-        name = self._title.toolTip()
-        self._title.setText(self._title.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, room))
+        self._title.setText(self._title.fontMetrics().elidedText(self._direction, Qt.TextElideMode.ElideRight, room))
 
     def _forget_typing(self) -> None:
         """What was typed is the point now, which has a history of its own."""
