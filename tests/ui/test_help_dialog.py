@@ -59,7 +59,7 @@ def test_every_action_stands_beside_its_shortcut(dialog):
         ("Nudge what is selected, or the point", "← → ↑ ↓"),
         ("Pin a point, begin a path, and more", "Right click"),
         ("Zoom in and out", "+ −"),
-        ("Show the prior and the encodings", "0 or Home"),
+        ("Show the prior, the encodings and the point", "0 or Home"),
         ("Show the view before, or after it", "Back, Forward"),
         ("Go to the next control", "Tab"),
         ("Move a slider", "← →"),

@@ -557,8 +557,10 @@ class Regions(QObject):
         return False
 
 
-@pytest.mark.parametrize("ratio", [1, 1.5, 2])
-def test_a_moving_point_is_painted_anew_with_little_around_it_and_leaves_no_trace(latent_map, ratio):
+@pytest.mark.parametrize(
+    ("ratio", "target"), [(1, (1.2, -0.3)), (1.5, (1.2, -0.3)), (2, (1.2, -0.3)), (1, (5.0, -4.0))]
+)
+def test_a_moving_point_is_painted_anew_with_little_around_it_and_leaves_no_trace(latent_map, ratio, target):
     latent_map.set_map(frame(Tile(-3, 3, -2, 2, np.arange(256, dtype=np.uint8).reshape(16, 16), 4), contours=CIRCLES))
     latent_map.set_encodings(np.array([[-1.0, 0.5], [1.2, -0.3]]), np.array([1, 7]))
     latent_map.set_point(-1.0, 0.5)
@@ -572,7 +574,7 @@ def test_a_moving_point_is_painted_anew_with_little_around_it_and_leaves_no_trac
 
     before, regions = image(), Regions(latent_map)
     regions.seen = QRegion()
-    latent_map.set_point(1.2, -0.3)
+    latent_map.set_point(*target)
     QApplication.processEvents()
     region, after = QRegion(regions.seen), image()
     area = sum(rect.width() * rect.height() for rect in region)
@@ -747,7 +749,7 @@ def other_than_paper(image, points):
 def test_prior_contours_are_circles_of_one_two_and_three_sigma(latent_map):
     latent_map.set_map(frame(contours=CIRCLES))
     bare(latent_map, prior=True)
-    latent_map.set_point(30.0, 0.0)
+    latent_map.set_point(30.0, 30.0)
     image = canvas(latent_map)
     angles = np.linspace(np.pi + 0.1, np.pi + 0.6, 200)  # upper left, where no label stands
     for radius, share in ((100, 0.35), (200, 0.35), (300, 0.35), (150, 0.0), (250, 0.0)):
@@ -755,13 +757,13 @@ def test_prior_contours_are_circles_of_one_two_and_three_sigma(latent_map):
         painted = other_than_paper(image, points) / len(points)
         assert painted > share if share else painted == 0
     bare(latent_map)
-    latent_map.set_point(30.0, 0.0)
+    latent_map.set_point(30.0, 30.0)
     assert other_than_paper(canvas(latent_map), [(x, 220) for x in range(10, 670)]) == 0
 
 
 def test_no_contours_are_shown_before_they_are_known(latent_map):
     bare(latent_map, prior=True)
-    latent_map.set_point(30.0, 0.0)
+    latent_map.set_point(30.0, 30.0)
     points = [(x, y) for x in range(10, 670, 3) for y in (100, 220, 300)]
     assert other_than_paper(canvas(latent_map), points) == 0
     latent_map.set_map(frame(contours=CIRCLES))

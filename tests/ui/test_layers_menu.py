@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tips
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
@@ -18,6 +19,7 @@ from vae_studio.core.latent import Region
 from vae_studio.core.nearness import Surroundings
 from vae_studio.core.plane import Plane
 from vae_studio.core.scene import MapFrame, Tile, Version
+from vae_studio.ui.map_marks import Mark, PlacedMark, PlacedMarks
 from vae_studio.ui.map_panel import MapPanel
 from vae_studio.ui.theme import DARK, LIGHT, apply
 
@@ -97,6 +99,16 @@ def test_the_menu_opens_works_and_closes_by_keyboard(panel, qtbot):
     assert not menu.isVisible() and not button.isChecked()
 
 
+def test_its_rows_are_one_below_the_other_at_even_distances(panel):
+    child(panel, "layers_button", QPushButton).click()
+    fields = "tiles", "dimmed", "encodings", "ellipses", "prior", "density"
+    middles = [child(panel, f"layer_{name}").geometry().center().y() for name in fields]
+    assert max(np.diff(middles)) - min(np.diff(middles)) <= 1
+    for name in ("tiles", "encodings", "prior", "density"):
+        box, slider = child(panel, f"layer_{name}"), child(panel, f"layer_{name}_opacity")
+        assert abs(box.geometry().center().y() - slider.geometry().center().y()) <= 1
+
+
 def test_a_drag_of_an_opacity_is_one_gesture_and_shows_at_once(panel):
     panel.set_layers(replace(BARE, tiles=True))
     panel.map.set_map(white_tiles())
@@ -126,7 +138,7 @@ def test_a_drag_of_an_opacity_is_one_gesture_and_shows_at_once(panel):
 def test_what_a_model_has_not_got_cannot_be_chosen_and_says_why(panel):
     panel.set_config(RunConfig(model="autoencoder", likelihood={"kind": "squared-error"}))
     box = child(panel, "layer_ellipses", QCheckBox)
-    assert not box.isEnabled() and "there is no q(z|x)" in box.toolTip()
+    assert not box.isEnabled() and "there is no q(z|x)" in tips.tip(box)
     panel.layers.refuse_density("The data file is missing.")
     for name in ("density_chip", "layer_density"):
         widget = child(panel, name)
@@ -182,6 +194,32 @@ def test_the_density_of_a_line_is_upright_bands(panel):
     for v in (-1.9, 0.5, 1.9):
         np.testing.assert_allclose(colour(panel, 1.0, v), rgb("#fde725"), atol=1)
         np.testing.assert_array_equal(colour(panel, -1.0, v), rgb(DARK.paper))
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+def test_dots_and_names_are_set_apart_from_the_density_under_them_while_it_shows(panel, theme):
+    panel.set_theme(theme)
+    panel.map.set_encodings(np.array([[-0.5, 0.0]]), np.array([2]))
+    panel.map.set_marks(PlacedMarks((PlacedMark(Mark("pin", 0), "MMMM", (0.2, 0.0), 0, 0.2),)))
+    region = Region(-1.0, 1.0, -1.0, 1.0)
+    layers = replace(BARE, encodings=True, density=True, density_opacity=1.0)
+
+    def colours():
+        """Around the dot, 1.8 pixels from its edge, and in the corner of what is under the name."""
+        pixel, beside = (panel.map.to_pixel(place).toPoint() for place in ((-0.5, 0.0), (0.2, 0.0)))
+        image = panel.map.grab().toImage()
+        places = [pixel + QPoint(dx, dy) for dx, dy in ((4, 0), (-4, 0), (0, 4), (0, -4))]
+        return [image.pixelColor(place).lightness() for place in (*places, beside + QPoint(14, -7))]
+
+    paper, bare = QColor(theme.paper).lightness(), np.full((4, 4), 0.6, np.float32)
+    panel.set_layers(layers)
+    panel.map.set_density(Density(FIRST, PLANE, region, bare, 1.0, 10))
+    apart = [abs(value - paper) for value in colours()]
+    under = abs(QColor.fromRgb(*colour(panel, -0.8, 0.8)).lightness() - paper)
+    assert under > 60, "the density is far from paper"
+    assert max(apart[:4]) < 0.75 * under and apart[4] < 0.6 * under
+    panel.set_layers(replace(layers, density=False))
+    assert max(abs(value - paper) for value in colours()) < 30, "nothing else is under them"
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
+from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -191,6 +191,27 @@ def test_the_card_is_shown_for_the_hovered_one_only_and_goes_with_it(latent_map)
     drag(latent_map, at(latent_map, (1.0, 0.5)), at(latent_map, (1.2, 0.5)), release=False)
     assert not latent_map.card.isVisible(), "while the map is dragged"
     QTest.mouseRelease(latent_map.windowHandle(), LEFT, NONE, at(latent_map, (1.2, 0.5)))
+
+
+def test_the_card_goes_with_a_zoom_a_menu_and_enter_until_the_mouse_moves(latent_map):
+    latent_map.set_encodings(np.array([[1.0, 0.5]]), np.array([3]))
+    latent_map.set_selection([0], 0)
+    pos = at(latent_map, (1.0, 0.5))
+    reason = QContextMenuEvent.Reason.Mouse
+    for act in (
+        lambda: wheel(latent_map, pos, 120),
+        lambda: QTest.keyClick(latent_map, Qt.Key.Key_0),
+        lambda: QTest.keyClick(latent_map, Qt.Key.Key_Return),
+        lambda: QApplication.sendEvent(latent_map, QContextMenuEvent(reason, pos, latent_map.mapToGlobal(pos))),
+    ):
+        move(latent_map, CORNER)
+        move(latent_map, at(latent_map, (1.0, 0.5)))
+        latent_map.show_card(HoverContent(0, np.zeros((28, 28), np.uint8), 3, "3 · test image 0"))
+        assert latent_map.card.isVisible()
+        act()
+        latent_map.set_encodings(np.array([[1.0, 0.5]]), np.array([3]))  # what is painted anew brings it not back
+        assert not latent_map.card.isVisible()
+        assert [words for words in taken(latent_map) if words[0] == "hovered"][-1] == ("hovered", None)
 
 
 def test_a_click_selects_and_moves_nothing_and_elsewhere_it_moves_the_point(latent_map):

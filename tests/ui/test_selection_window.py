@@ -187,8 +187,13 @@ def test_a_lasso_fills_the_contact_sheet_which_outlives_new_weights_and_ends_wit
     assert len(wanted) > 30 and window.selection.indices == tuple(wanted)
     assert panel.isVisible()
     assert panel.findChild(QLabel, "selection_title").text() == f"Selection · {len(wanted)} encodings"
-    counts = [f"{n}\u00a0×\u00a0{c}" for c in range(10) if (n := int((user.labels[wanted] == c).sum()))]
-    assert panel.findChild(QLabel, "selection_classes").text() == ", ".join(counts)
+    counts = sorted((-int((user.labels[wanted] == c).sum()), c) for c in range(10))
+    words = "\u00a0· ".join(f"{c}:\u00a0{-n}" for n, c in counts if n)
+    assert panel.findChild(QLabel, "selection_classes").text() == words
+    mean_now = session.encodings[1][wanted].mean(axis=0)
+    largest = sorted(range(5), key=lambda i: -abs(mean_now[i]))[:3]
+    words = ", ".join(f"z{'₁₂₃₄₅'[i]}\u00a0=\u00a0{mean_now[i]:.2f}".replace("-", "−") for i in largest)
+    assert panel.findChild(QLabel, "selection_mean").text() == f"mean of μ: {words}, …"
 
     # The spread of those that are selected, by hand
     qtbot.waitUntil(lambda: user.map._encodings.covariances is not None, timeout=WAIT)
@@ -235,11 +240,37 @@ def test_keys_step_through_the_nearest_and_go_there(qtbot, window):
     order = [i for i in np.argsort(away).tolist() if user.labels[i] != 3]
     latent_map.setFocus()
     window.selection.select_many(order[50:60])
+    for key, wanted in ((NONE, 50), (NONE, 51), (NONE, 52), (SHIFT, 51), (SHIFT, 50), (SHIFT, 50)):
+        QTest.keyClick(latent_map, Qt.Key.Key_N, key)
+        assert window.selection.indices == tuple(sorted(order[50:60])), "a selection is kept"
+        assert latent_map.card.content.index == order[wanted] and latent_map.card.isVisible()
+    window.selection.select_many([i for i in range(len(user.labels)) if user.labels[i] == 3])
+    QTest.keyClick(latent_map, Qt.Key.Key_N)
+    assert "hidden" in window.notice.findChild(QLabel).text() and len(window.selection.indices) > 1
+    QTest.keyClick(latent_map, Qt.Key.Key_Escape)
     for key, wanted in ((NONE, 0), (NONE, 1), (NONE, 2), (SHIFT, 1)):
         QTest.keyClick(latent_map, Qt.Key.Key_N, key)
         assert window.selection.indices == (order[wanted],)
         assert latent_map.card.content.index == order[wanted] and latent_map.card.isVisible()
     QTest.keyClick(latent_map, Qt.Key.Key_Return)
     assert session.exploration.point == tuple(session.encodings[1][order[1]].tolist())
+    assert not latent_map.card.isVisible(), "the point is there now"
     QTest.keyClick(latent_map, Qt.Key.Key_Escape)
     assert window.selection.indices == () and not window.actions_.select_none.isEnabled()
+
+
+def test_no_card_makes_the_column_wider_than_a_small_window_has_room_for(qtbot, window):
+    window.resize(1100, 700)
+    column = window._column
+    window.selection.select_many(range(len(window.session.images.labels)))
+    window.combine.open()
+    window.encode.random_test()
+    window.marks.pin_point()
+    window.marks.start_path()
+    QApplication.processEvents()
+    cards = (window.decoder, window.selection.panel, window.marks_panel, window.combine.panel, window.encode.panel)
+    assert all(card.isVisible() for card in cards) and column.verticalScrollBar().maximum() > 300
+    assert column.horizontalScrollBar().maximum() == 0
+    room = column.viewport().width()
+    assert all(card.minimumSizeHint().width() <= room and card.geometry().right() < room for card in cards)
+    assert column.width() <= 288, "and none takes more from the map than it has at other sizes"

@@ -42,6 +42,10 @@ class DensityLayer:
         self._density = density
         self._paint_anew()
 
+    @property
+    def is_there(self) -> bool:
+        return self._density is not None
+
     def _paint_anew(self) -> None:
         self._pixels: np.ndarray | None = None
         if self._density is not None:

@@ -23,15 +23,16 @@ _CLICK_SLACK = 4.0  # pixels the mouse may move in a click
 _LASSO_STEP = 3.0  # pixels between two corners of a lasso
 _NOTCH = 1.2  # zoom of one wheel notch
 _HELP = (
-    "A plane through latent space. Each tile is what the decoder draws from the latent point in its "
-    "middle; dots are encodings of test images, coloured by class; dashed lines are contours of the prior. "
-    "Drag the ring, click, or use the arrow keys (Shift: larger steps) to move the point. Drag the map to pan, turn "
-    "the wheel or pinch to zoom at the cursor, press + and − to zoom at the point, 0 or Home to fit, Esc to cancel a "
-    "drag. Point at a dot to see its image, what the decoder makes of it and how far from the map it lies, at right "
-    "angles to the plane that is shown; click to select it, double-click to send the point there; Shift-drag a lasso "
-    "around many (with Ctrl to add them), Esc to select none; N and Shift+N step through those nearest to the point. "
-    "Right-click to pin a point or to start a path; drag pins and the path's points, click one to select it, "
-    "press Enter to go there and Delete to remove it."
+    "A plane through latent space. Each tile is what the decoder draws from the latent point in its middle; dots are "
+    "encodings of test images, coloured by class; dashed lines are contours of the prior. Drag the ring, click, or use "
+    "the arrow keys (Shift: larger steps) to move the point. Drag the map to pan, turn the wheel or pinch to zoom at "
+    "the cursor, press + and − to zoom at the point, 0 or Home to fit, Esc to cancel a drag. An arrow at the edge "
+    "points to the point while that is out of sight: click it to go there. Point at a dot to see its image, what the "
+    "decoder makes of it and how far from the map it lies, at right angles to the plane that is shown; click to select "
+    "it, double-click to send the point there; Shift-drag a lasso around many (with Ctrl to add them), Esc to select "
+    "none; N and Shift+N step through those that are selected, or through all, the nearest to the point first. "
+    "Right-click to pin a point or to start a path; drag pins and the path's points, click one to select it, press "
+    "Enter to go there and Delete to remove it."
 )
 
 
@@ -143,6 +144,11 @@ class LatentMap(MapCanvas):
         elif found is not None and self.card.isVisible():
             self.card.place(self.to_pixel(self._encodings.place_of(found)), self._room())
 
+    def _hush(self) -> None:
+        """Nothing is hovered until the mouse moves."""
+        self._mouse = self._stepped = None
+        self._rehover()
+
     def _encoding_at(self, pos: QPointF) -> int | None:
         """The encoding at a pixel, unless a mark lies over it."""
         if not self._layers.encodings or not self._view.contains(pos.x(), pos.y()) or self._mark_at(pos) is not None:
@@ -174,6 +180,9 @@ class LatentMap(MapCanvas):
             return
         if event.button() != Qt.MouseButton.LeftButton or not self._view.contains(pos.x(), pos.y()):
             event.ignore()
+            return
+        if self._on_pointer(pos):
+            self.reveal_point()
             return
         self.gesture.press()
         self._mouse, self._stepped = pos, None
@@ -257,6 +266,7 @@ class LatentMap(MapCanvas):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Of what is under the mouse; by the keyboard, of what is selected."""
+        self._hush()
         if event.reason() == QContextMenuEvent.Reason.Keyboard:
             mark = self._marks.selected
             place = self._place_of(mark)
@@ -276,11 +286,13 @@ class LatentMap(MapCanvas):
         if notches == 0.0:
             event.ignore()
             return
+        self._hush()
         self._zoom(_NOTCH**notches, event.position())
         event.accept()
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
+            self._hush()
             self._zoom(max(1.0 + event.value(), 0.1), event.position())
             return True
         return super().event(event)
@@ -340,11 +352,14 @@ class LatentMap(MapCanvas):
         if own and arrow is not None:
             self._nudge(arrow, 10 if modifiers & Qt.KeyboardModifier.ShiftModifier else 100)
         elif own and key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
+            self._hush()
             self._zoom(_NOTCH, self._zoom_centre())
         elif own and key in (Qt.Key.Key_Minus, Qt.Key.Key_Underscore):
+            self._hush()
             self._zoom(1 / _NOTCH, self._zoom_centre())
         elif own and key in (Qt.Key.Key_0, Qt.Key.Key_Home):
-            self.fit()
+            self._hush()
+            self.fit_with_point()
         elif own and key == Qt.Key.Key_N:
             self.encoding_stepped.emit(-1 if modifiers & Qt.KeyboardModifier.ShiftModifier else 1)
         elif key == Qt.Key.Key_Escape and self._drag is not None:
@@ -369,10 +384,10 @@ class LatentMap(MapCanvas):
     def _encoding_key(self, key: int) -> bool:
         """Do what a key does to the selected encodings; whether it does anything."""
         if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._current is not None:
+            self._hush()
             self.encoding_opened.emit(self._current)
         elif key == Qt.Key.Key_Escape and self._selection:
-            self._stepped = None
-            self._rehover()
+            self._hush()
             self.selection_cleared.emit()
         else:
             return False
@@ -385,6 +400,7 @@ class LatentMap(MapCanvas):
         u, v = place[0] + arrow[0] * step, place[1] + arrow[1] * step
         revealed = self._view.revealing(u, v, PAN_MARGIN)
         if revealed != self._view:
+            self._hush()
             self._choose_view(revealed, fitted=False)
         self._move(mark, u, v)
 

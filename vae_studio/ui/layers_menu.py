@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QGridLayout, QHBoxLayout, QPush
 from vae_studio.core.config import LaplacePriorConfig, MixtureConfig, RunConfig
 from vae_studio.core.exploration import Layers
 from vae_studio.core.plane import Plane
-from vae_studio.ui.controls import Gesture, ValueSlider, chip, label
+from vae_studio.ui.controls import Gesture, ValueSlider, chip, label, show_tip
 
 _GAP = 4  # pixels between the button and what it opens
 
@@ -72,7 +72,7 @@ class LayerBar(QWidget):
         self._button.setProperty("kind", "chip")
         self._button.setCheckable(True)
         self._button.setAccessibleName("Layers")
-        self._button.setToolTip("Choose what the map shows, and how strongly: all layers with their opacities")
+        show_tip(self._button, "Choose what the map shows, and how strongly: all layers with their opacities")
         row.addWidget(self._button)
         self.menu = LayersMenu(self._button)
         self.menu.switched.connect(self._choose)
@@ -111,12 +111,12 @@ class LayerBar(QWidget):
     def _say_contours(self) -> None:
         tooltip = f"Show contours: {_contours(self._config, self._plane)}"
         for widget in (self._chips["prior"], self.menu.boxes["prior"]):
-            widget.setToolTip(tooltip)
+            show_tip(widget, tooltip)
 
     def refuse_density(self, reason: str) -> None:
         """Say why there is no density; with no reason, there is one. What is on can be switched off all the same."""
         self._no_density = reason
-        self._chips["density"].setToolTip(reason or _LAYERS[3].tooltip)
+        show_tip(self._chips["density"], reason or _LAYERS[3].tooltip)
         self._show_possible()
         self.menu.allow("density", reason)
 
@@ -175,10 +175,10 @@ class LayersMenu(QFrame):
         self._sliders: dict[str, ValueSlider] = {}
         self._reasons: dict[str, str] = {}
         self._tooltips: dict[str, str] = {}
-        grid = QGridLayout(self)
+        grid = self._grid = QGridLayout(self)
         grid.setContentsMargins(12, 8, 12, 12)
         grid.setHorizontalSpacing(12)
-        grid.setVerticalSpacing(6)
+        grid.setVerticalSpacing(2)
         grid.addWidget(label("Layer", "faint"), 0, 0)
         grid.addWidget(label("Opacity in %", "faint"), 0, 1)
         defaults = Layers()
@@ -217,7 +217,7 @@ class LayersMenu(QFrame):
             reason = self._reasons.get(field, "")
             box.setEnabled(box.isChecked() or not reason)
             if field != "prior":
-                box.setToolTip(reason or self._tooltips[field])
+                show_tip(box, reason or self._tooltips[field])
         for part, whole in (("dimmed", "tiles"), ("ellipses", "encodings")):
             self.boxes[part].setEnabled(self.boxes[whole].isChecked() and not self._reasons.get(part))
         for layer in _LAYERS:
@@ -255,6 +255,10 @@ class LayersMenu(QFrame):
                 self._button.setFocus()
             self.hide()
             return
+        self.ensurePolished()
+        height = max(slider.sizeHint().height() for slider in self._sliders.values())
+        for row in range(1, self._grid.rowCount()):
+            self._grid.setRowMinimumHeight(row, height)  # with a slider in it or not
         self.adjustSize()
         self._place()
         self.show()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
@@ -20,13 +22,16 @@ from vae_studio.ui.history import History
 from vae_studio.ui.map_contours import ContourLayer
 from vae_studio.ui.map_encodings import EncodingLayer
 from vae_studio.ui.map_layers import (
+    ARROW_RADIUS,
     BOTTOM_MARGIN,
     LEFT_MARGIN,
     TileLayer,
     paint_axes,
     paint_lasso,
     paint_point,
+    paint_pointer,
     place_of_point,
+    pointer_to,
 )
 from vae_studio.ui.map_marks import Mark, MarkLayer, PlacedMarks
 from vae_studio.ui.map_probe import ProbeLayer
@@ -81,7 +86,8 @@ class MapCanvas(QWidget):
         """Show the point here; `point_moved` is for what the user does, and stays silent."""
         before, self._point = self._point, (u, v)
         for place in (before, self._point):
-            self.update(place_of_point(self.to_pixel(place)))
+            pointer = pointer_to(self._view, place)
+            self.update(place_of_point(self.to_pixel(place) if pointer is None else pointer[0]))
 
     def set_map(self, frame: MapFrame | None) -> None:
         """Show this frame's tiles and contours until the next one; None shows bare paper."""
@@ -95,6 +101,7 @@ class MapCanvas(QWidget):
     def set_density(self, density: Density | None) -> None:
         """Show this density until the next one, wherever the map is."""
         self._density.set_density(density)
+        self._set_apart()
         self._repaint()
 
     def set_surroundings(self, surroundings: Surroundings | None) -> None:
@@ -139,6 +146,7 @@ class MapCanvas(QWidget):
         self._layers = layers
         self._encodings.all_ellipses = layers.ellipses
         self._encodings.set_hidden(layers.hidden_classes)
+        self._set_apart()
         self._repaint()
 
     def set_axis_names(self, x: str, y: str | None) -> None:
@@ -166,6 +174,17 @@ class MapCanvas(QWidget):
         self._views.record(self._place())
         self.views_changed.emit()
 
+    def fit_with_point(self) -> None:
+        """Fit the view; or, where the point would be out of sight, show it as well."""
+        fitted, (u, v), home = self._fitted_view(), self._point, self._home
+        if fitted.contains(*fitted.to_pixel(u, v)):
+            self.fit()
+            return
+        both = Region(min(home.left, u), max(home.right, u), min(home.bottom, v), max(home.top, v))
+        edge = 2 * PAN_MARGIN * fitted.showing(both).scale
+        wider = Region(both.left - edge, both.right + edge, both.bottom - edge, both.top + edge)
+        self._choose_view(fitted.showing(wider), fitted=False)
+
     def show_region(self, region: Region | None) -> None:
         """Show all of this rectangle, or fit the view; the views before are forgotten."""
         view = self._fitted_view()
@@ -184,6 +203,11 @@ class MapCanvas(QWidget):
     def reveal_point(self) -> None:
         """Pan as little as brings the point into sight."""
         self._reveal(self._point)
+
+    def _on_pointer(self, pos: QPointF) -> bool:
+        """Whether the arrow to the point, while that is out of sight, is here."""
+        pointer = pointer_to(self._view, self._point)
+        return pointer is not None and math.dist(pos.toTuple(), pointer[0].toTuple()) <= ARROW_RADIUS
 
     def _reveal(self, place: tuple[float, float]) -> None:
         if not self._view.contains(*self._view.to_pixel(*place)):
@@ -251,7 +275,11 @@ class MapCanvas(QWidget):
             if len(self._lasso) > 1:
                 paint_lasso(painter, [self.to_pixel(place) for place in self._lasso], theme)
             self._probe.paint(painter, self._view, theme, plane=self._y_name is not None)
-            paint_point(painter, self.to_pixel(self._point), theme)
+            pointer = pointer_to(self._view, self._point)
+            if pointer is None:
+                paint_point(painter, self.to_pixel(self._point), theme)
+            else:
+                paint_pointer(painter, *pointer, theme)
             if self.hasFocus():
                 painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
                 painter.setPen(QPen(QColor(theme.accent), 1.0))
@@ -291,6 +319,10 @@ class MapCanvas(QWidget):
             painter.setOpacity(1.0)
             self._marks.paint(painter, view, theme)
         return picture
+
+    def _set_apart(self) -> None:
+        """Dots and names are set apart from a density that lies under them in colours like theirs."""
+        self._encodings.set_apart = self._marks.set_apart = self._layers.density and self._density.is_there
 
     def _repaint(self) -> None:
         """What is under the point has changed."""

@@ -17,7 +17,7 @@ from vae_studio.ui.map_view import MapView
 from vae_studio.ui.theme import Theme
 
 DOT_DIAMETER, SELECTED_DIAMETER = 5.0, 9.0
-_HALO = 1.0  # pixels around a dot
+_HALO, _WIDE_HALO = 1.0, 2.0  # pixels around a dot, and around one that is set apart
 _RING = 1.75  # pixels, of a selected one
 _REACH = 6.0  # pixels from the middle of a dot at which the mouse still means it, where it is on none
 _FADE_STEPS = 8
@@ -57,7 +57,8 @@ class EncodingLayer:
         self._current: int | None = None
         self.covariances: np.ndarray | None = None  # (n, 2, 2) of q(z|x) on the plane; None while not known
         self.all_ellipses = False
-        self._sheets: tuple[float, QPixmap, QPixmap] | None = None
+        self.set_apart = False  # from colours like theirs that lie under them
+        self._sheets: tuple[tuple[float, bool], QPixmap, QPixmap] | None = None
 
     # Values in
 
@@ -132,8 +133,9 @@ class EncodingLayer:
         seen &= (up > view.y - margin) & (up < view.y + view.height + margin)
         if not seen.any():
             return
-        if self._sheets is None or self._sheets[0] != ratio:
-            self._sheets = ratio, self._make_sheet(ratio, selected=False), self._make_sheet(ratio, selected=True)
+        made_for = ratio, self.set_apart
+        if self._sheets is None or self._sheets[0] != made_for:
+            self._sheets = made_for, self._make_sheet(ratio, selected=False), self._make_sheet(ratio, selected=True)
         painter.save()
         painter.scale(1 / ratio, 1 / ratio)
         for some, sheet in ((seen & ~self._chosen, self._sheets[1]), (seen & self._chosen, self._sheets[2])):
@@ -165,7 +167,8 @@ class EncodingLayer:
         """A stamp for each class (column) and opacity (row); selected ones have a ring and do not fade."""
         classes = self._theme.classes
         radius = (SELECTED_DIAMETER if selected else DOT_DIAMETER) / 2 * ratio
-        size = math.ceil(2 * (radius + _HALO * ratio))
+        halo = radius + (_WIDE_HALO if self.set_apart else _HALO) * ratio
+        size = math.ceil(2 * halo)
         sheet = QPixmap(size * len(classes), size * _FADE_STEPS)
         sheet.fill(Qt.GlobalColor.transparent)
         with QPainter(sheet) as painter:
@@ -174,8 +177,8 @@ class EncodingLayer:
             for row in range(_FADE_STEPS):
                 for column, colour in enumerate(classes):
                     centre = QPointF((column + 0.5) * size, (row + 0.5) * size)
-                    painter.setBrush(translucent(self._theme.paper, 0.75))
-                    painter.drawEllipse(centre, radius + _HALO * ratio, radius + _HALO * ratio)
+                    painter.setBrush(translucent(self._theme.paper, 0.9 if self.set_apart else 0.75))
+                    painter.drawEllipse(centre, halo, halo)
                     if selected:
                         painter.setBrush(QColor(self._theme.text))
                         painter.drawEllipse(centre, radius, radius)

@@ -18,6 +18,9 @@ from vae_studio.ui.theme import Theme
 _DIMMEST = 0.88  # of a tile quite far from all encodings, the share of paper
 LEFT_MARGIN, BOTTOM_MARGIN = 28, 20  # pixels for the numbers on the axes
 RING_RADIUS = 10.0
+_MOST_CELLS = 10_000  # that are told apart when tiles are dimmed: more would be noticed as a halt
+_LEAST_CELL = 20.0  # pixels of one of them; tiles that fit the view have larger ones
+_ARROW_MARGIN, ARROW_RADIUS = 14.0, 10.0
 _TICK_SPACING = 64  # pixels at least between two numbers on an axis
 
 
@@ -105,6 +108,7 @@ class TileLayer:
         if self._surroundings is None or cell is None:
             return
         seen = view.region()
+        cell = _coarse_enough(cell, view)
         if self._veil is None or not self._veil.covers(seen, cell):
             self._veil = _Veil.over(seen, cell, self._surroundings, self._theme.paper)
         veil = self._veil
@@ -121,6 +125,17 @@ class TileLayer:
                 colours = _in_squares(colours, tile.cells, QColor(self._theme.paper).rgb())
             picture = self._pictures[id(tile.image)] = _Picture(tile.image, colours, over(colours))
         return picture.image
+
+
+def _coarse_enough(cell: float, view: MapView) -> float:
+    """`cell`, or twice that, or four times and so on, so that the view shows few enough, each of them large enough.
+
+    Tiles at hand may be those of a view that was magnified a thousand times more.
+    """
+    wide, high = (side * view.scale * 5 / 3 for side in (view.width, view.height))
+    while cell < _LEAST_CELL * view.scale or (wide / cell + 2) * (high / cell + 2) > _MOST_CELLS:
+        cell *= 2.0
+    return cell
 
 
 def _in_squares(colours: np.ndarray, cells: int, paper: int) -> np.ndarray:
@@ -204,6 +219,34 @@ def paint_point(painter: QPainter, centre: QPointF, theme: Theme) -> None:
     painter.setPen(QPen(QColor(theme.accent), 2.0, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
     painter.drawLine(centre - QPointF(6, 0), centre + QPointF(6, 0))
     painter.drawLine(centre - QPointF(0, 6), centre + QPointF(0, 6))
+
+
+def pointer_to(view: MapView, place: tuple[float, float]) -> tuple[QPointF, float] | None:
+    """Where an arrow lies that points to a place out of sight, and its angle in degrees, clockwise from the right."""
+    x, y = view.to_pixel(*place)
+    out = max(view.x - x, x - view.x - view.width, view.y - y, y - view.y - view.height)
+    if out <= RING_RADIUS / 2:  # enough of a ring there is seen
+        return None
+    at_x = min(max(x, view.x + _ARROW_MARGIN), view.x + view.width - _ARROW_MARGIN)
+    at_y = min(max(y, view.y + _ARROW_MARGIN), view.y + view.height - _ARROW_MARGIN)
+    return QPointF(at_x, at_y), math.degrees(math.atan2(y - at_y, x - at_x))
+
+
+def paint_pointer(painter: QPainter, centre: QPointF, angle: float, theme: Theme) -> None:
+    """An arrow to the current point, in its colours."""
+    r = ARROW_RADIUS
+    arrow = QPolygonF([QPointF(r, 0), QPointF(-0.7 * r, 0.75 * r), QPointF(-0.3 * r, 0), QPointF(-0.7 * r, -0.75 * r)])
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.translate(centre)
+    painter.rotate(angle)
+    for colour, width in ((theme.halo, 6.0), (theme.ring, 3.0)):
+        painter.setPen(QPen(QColor(colour), width, j=Qt.PenJoinStyle.RoundJoin))
+        painter.drawPolygon(arrow)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(theme.accent))
+    painter.drawPolygon(arrow)
+    painter.restore()
 
 
 def paint_lasso(painter: QPainter, corners: list[QPointF], theme: Theme) -> None:

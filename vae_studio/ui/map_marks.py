@@ -32,6 +32,7 @@ _FADE_STEPS = 8
 _FAR = 1e5  # pixels: what is further away is not painted, lest the painter's numbers overflow
 _LONGEST_NAME = 140  # pixels
 _NAME_SIZE, _SEAM = 11, 3.0  # pixels
+_LEAST_OPACITY = 0.75  # of a name that is set apart
 _MOST_NAMES = 50  # of more pins only the selected one is named: their names would hide the map, and take long to paint
 
 
@@ -75,7 +76,8 @@ class MarkLayer:
     def __init__(self) -> None:
         self.marks = PlacedMarks()
         self.selected: Mark | None = None
-        self._labels: dict[tuple[str, str, float], QPixmap] = {}
+        self.set_apart = False  # names, from strong colours that lie under them
+        self._labels: dict[tuple[str, str, float, bool], QPixmap] = {}
 
     def place_of(self, mark: Mark | None) -> tuple[float, float] | None:
         """Where a mark is, None for one that is not there."""
@@ -149,6 +151,8 @@ class MarkLayer:
 
     def _paint_name(self, painter: QPainter, view: MapView, theme: Theme, name: str, centre: QPointF) -> None:
         label = self._label(name, theme, painter.deviceTransform().m11())
+        if self.set_apart:
+            painter.setOpacity(max(painter.opacity(), _LEAST_OPACITY))
         size, gap = label.deviceIndependentSize(), PIN_RADIUS + _HALO
         # On the left of a pin that is so near to the right edge that its name would be cut off.
         fits = centre.x() + gap + size.width() < view.x + view.width
@@ -157,7 +161,7 @@ class MarkLayer:
 
     def _label(self, name: str, theme: Theme, ratio: float) -> QPixmap:
         """A name with a seam around its letters, at `ratio` device pixels to a logical one; kept, as it takes long."""
-        key = name, theme.name, ratio
+        key = name, theme.name, ratio, self.set_apart
         if key not in self._labels:
             font = QFont(QGuiApplication.font())
             font.setPixelSize(_NAME_SIZE)
@@ -171,6 +175,10 @@ class MarkLayer:
             letters.addText(QPointF(_SEAM, _SEAM + metrics.ascent()), font, shown)
             with QPainter(label) as painter:
                 painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+                if self.set_apart:
+                    painter.setPen(Qt.PenStyle.NoPen)
+                    painter.setBrush(_translucent(theme.paper, 0.85))
+                    painter.drawRoundedRect(QRectF(QPointF(0.0, 0.0), size), 2 * _SEAM, 2 * _SEAM)
                 painter.strokePath(letters, QPen(_translucent(theme.paper, 0.85), _SEAM, j=Qt.PenJoinStyle.RoundJoin))
                 painter.fillPath(letters, QColor(theme.text))
             if len(self._labels) > 4 * _MOST_NAMES:

@@ -38,6 +38,7 @@ class SelectionControl(QObject):
         self._images: TestImages | None = None
         self._indices: tuple[int, ...] = ()
         self._current: int | None = None
+        self._walking = False  # whether the current one was chosen by itself: from there one steps on
         self._card: HoverContent | None = None
         session.encodings_changed.connect(self._take_encodings)
         session.point_changed.connect(self._place_card)
@@ -63,19 +64,22 @@ class SelectionControl(QObject):
 
     def select(self, index: int, besides: bool = False) -> None:
         """This one alone; or besides the others, of which it is one no longer if it was."""
+        self._walking = True
         self._choose(set(self._indices) ^ {index} if besides else {index}, index)
 
     def select_many(self, indices: Iterable[int], besides: bool = False) -> None:
         """These alone, or besides the others."""
+        self._walking = False
         self._choose({*indices, *(self._indices if besides else ())}, self._current)
 
     def clear(self) -> None:
         self._choose(set(), None)
 
     def step(self, by: int) -> None:
-        """Select the next one (1), or the one before (−1), in the order of their distance from the point.
+        """Go on to the next one (1), or the one before (−1), in the order of their distance from the point.
 
-        Where not just one is selected that is on the map, begin with the nearest.
+        Where several are selected these are gone through, and stay selected; else all on the map are, and the one gone
+        to is selected. It begins with the nearest.
         """
         encodings, explored = self._session.encodings, self._session.exploration
         if encodings is None or not explored.layers.encodings:
@@ -86,12 +90,19 @@ class SelectionControl(QObject):
         if not len(shown):
             self.refused.emit("All classes are hidden, so there are no encodings to step through.")
             return
+        many = len(self._indices) > 1
+        if many:
+            shown = np.intersect1d(shown, self._indices)
+            if not len(shown):
+                self.refused.emit("The classes of all selected encodings are hidden: there are none to step through.")
+                return
         away = np.linalg.norm(means[shown].astype(np.float64) - explored.point, axis=1)
         order = shown[np.argsort(away, kind="stable")].tolist()
-        alone = len(self._indices) == 1 and self._current in order
-        place = order.index(self._current) + by if alone else 0
+        goes_on = (self._walking or not many) and self._current in order
+        place = order.index(self._current) + by if goes_on else 0
         found = order[max(0, min(place, len(order) - 1))]
-        self.select(found)
+        self._walking = True
+        self._choose(set(self._indices) if many else {found}, found)
         self.stepped_to.emit(found)
 
     def _choose(self, indices: set[int], current: int | None) -> None:
@@ -107,6 +118,7 @@ class SelectionControl(QObject):
             self.selection_changed.emit(np.array(self._indices, np.intp), self.means())
 
     def _make_current(self, index: int) -> None:
+        self._walking = True
         self._choose(set(self._indices), index)
 
     def _take_encodings(self) -> None:
@@ -127,8 +139,10 @@ class SelectionControl(QObject):
             self.panel.show_selected(None)
             return
         counts = np.bincount(images.labels[list(self._indices)])
-        present = [(int(counts[number]), images.class_names[number]) for number in np.flatnonzero(counts)]
-        classes = ", ".join(f"{count}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{name}" for count, name in present)
+        present = [number for number in np.argsort(-counts, kind="stable").tolist() if counts[number]]
+        classes = "\N{NO-BREAK SPACE}· ".join(
+            f"{images.class_names[number]}:\N{NO-BREAK SPACE}{counts[number]:,}" for number in present
+        )
         mean = None if means is None else means.mean(axis=0)
         shown = Selected(images.images, images.labels, self._indices, self._current, self._words, classes, mean)
         self.panel.show_selected(shown)

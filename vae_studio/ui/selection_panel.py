@@ -9,8 +9,9 @@ import numpy as np
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from vae_studio.core.plane import subscript
 from vae_studio.ui.contact_sheet import ContactSheet
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import label, show_tip
 from vae_studio.ui.theme import DARK, Theme
 
 _KEYS = {"go": "Ctrl+Shift+G", "pin": "Ctrl+Shift+P", "encode": "Ctrl+Shift+E", "clear": "Ctrl+Shift+A"}
@@ -58,7 +59,8 @@ class SelectionPanel(QFrame):
         self._title, self._classes, self._mean = label("", "title"), label("", "muted"), label("", "muted")
         for line, name in ((self._title, "title"), (self._classes, "classes"), (self._mean, "mean")):
             line.setObjectName(f"selection_{name}")
-        self._classes.setWordWrap(True)
+        for line in (self._title, self._classes, self._mean):
+            line.setWordWrap(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 10)
         layout.setSpacing(6)
@@ -70,14 +72,14 @@ class SelectionPanel(QFrame):
             layout.addWidget(widget)
         self._buttons = {}
         for name, text, tip, signal in (
-            ("go", "Go to mean", "Move the point to the mean of the selected encodings", self.mean_requested),
+            ("go", "To mean", "Move the point to the mean of the selected encodings", self.mean_requested),
             ("pin", "Pin mean", "Pin the mean of the selected encodings", self.pin_requested),
             ("encode", "Encode", "Look at the outlined image in the Encode panel", self.encode_requested),
             ("clear", "Clear", "Select no encoding: also Esc on the map", self.clear_requested),
         ):
             button = self._buttons[name] = QPushButton(text)
             button.setObjectName(f"selection_{name}")
-            button.setToolTip(f"{tip} ({_KEYS[name]})")
+            show_tip(button, f"{tip} ({_KEYS[name]})")
             button.setAccessibleName(tip)
             button.setProperty("kind", "chip")
             button.clicked.connect(signal)
@@ -112,9 +114,13 @@ class SelectionPanel(QFrame):
         what = "μ" if count == 1 else "mean of μ"
         if mean is None:
             self._mean.setText(f"{what} = …")
-            self._mean.setToolTip("Encoding…")
+            show_tip(self._mean, "Encoding…")
             return
         numbers = [f"{value + 0.0:.2f}".replace("-", "−") for value in mean.round(2).tolist()]
-        more = ", …" if len(numbers) > _COORDINATES else ""
-        self._mean.setText(f"{what} = ({', '.join(numbers[:_COORDINATES])}{more})")
-        self._mean.setToolTip(f"{what}, by the present weights: ({', '.join(numbers)})")
+        if len(numbers) > _COORDINATES:  # many may be close to 0 whatever the image
+            largest = np.argsort(-np.abs(mean), kind="stable")[:_COORDINATES].tolist()
+            told = [f"{subscript(i)} = {numbers[i]}".replace(" ", "\N{NO-BREAK SPACE}") for i in largest]
+            self._mean.setText(f"{what}: {', '.join(told)}, …")
+        else:
+            self._mean.setText(f"{what} = ({', '.join(numbers)})")
+        show_tip(self._mean, f"{what}, by the present weights: ({', '.join(numbers)})")

@@ -33,7 +33,9 @@ class SideColumn(ScrollingArea):
         return self.widget().sizeHint()
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(self.widget().minimumSizeHint().width(), 200)
+        # With room for the scroll bar, which may come, but not twice for the gap beside it.
+        gap = self._layout.contentsMargins().right()
+        return QSize(self.widget().minimumSizeHint().width() - gap + _BESIDE_BAR, 200)
 
     def reveal(self, card: QWidget) -> None:
         """Scroll to all of a card, once it has been laid out with what it shows now."""
