@@ -20,8 +20,9 @@ def combine(
     formula: Annotated[
         str,
         typer.Argument(
-            help="Terms with + and - between them: class:NAME, the mean of its encodings, image:NUMBER, a test image "
-            "from 0, z:z₁,z₂,… or 0. With --direction A - B, or thicker, slanted or wider, or thicker:3 in class 3."
+            help="Terms with + and - between them: class:NAME, the mean of its encodings, image:NUMBER, the test image "
+            "of this number, counted from 0, z:z₁,z₂,… or 0. With --direction A - B, or thicker, slanted or wider, or "
+            "thicker:3 in class 3."
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="PNG file for the images of all terms and of the result.")] = None,
@@ -29,7 +30,11 @@ def combine(
         bool, typer.Option("--direction", help="The direction from B to A, and images along it.")
     ] = False,
     start: Annotated[
-        str | None, typer.Option(help="Of --direction: the term in the middle of the strip; default between A and B.")
+        str | None,
+        typer.Option(
+            help="Of --direction: the term in the middle of the strip, such as image:7, test image number 7, counted "
+            "from 0; default between A and B."
+        ),
     ] = None,
     reach: Annotated[
         float | None, typer.Option(help=f"Of --direction: latent units to either side; default {_REACH:g}.")

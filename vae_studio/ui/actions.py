@@ -6,6 +6,10 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar
 
+_MNEMONICS = {
+    title.replace("&", ""): title for title in ("&File", "&Edit", "&View", "&Train", "&Image", "E&xplore", "&Help")
+}
+
 
 class Actions(QObject):
     """All actions, as attributes; `menus` fills a menu bar, `groups` lists them for the help page."""
@@ -158,7 +162,7 @@ class Actions(QObject):
     def fill(self, bar: QMenuBar) -> None:
         """Add every menu to a menu bar."""
         for title, actions in self._layout:
-            menu = QMenu(title, bar)
+            menu = QMenu(_MNEMONICS[title], bar)
             bar.addMenu(menu)
             for action in actions:
                 if action is None:

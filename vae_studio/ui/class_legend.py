@@ -6,6 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QWidget
 
+from vae_studio.ui.controls import show_tip
 from vae_studio.ui.theme import DARK, Theme
 
 
@@ -91,9 +92,7 @@ class ClassChip(QAbstractButton):
         self.setCheckable(True)
         self.setChecked(True)
         self.setAccessibleName(f"Class {name}")
-        self.setToolTip(
-            f"Click to hide or show class {name}. Double-click or Ctrl-click: only this class, or all again"
-        )
+        show_tip(self, f"Click to hide or show class {name}. Double-click or Ctrl-click: only this class, or all again")
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from vae_studio.core.arithmetic import MAX_NAME, Term
 from vae_studio.core.attributes import ATTRIBUTES
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import label, show_tip
 from vae_studio.ui.image_view import centred_in, to_qimage
 from vae_studio.ui.section import Section
 from vae_studio.ui.theme import DARK, Theme
@@ -90,7 +90,7 @@ class CombinePanel(QFrame):
         self.terms = tuple(TermButton(slot) for slot in range(3))
         self.result = TermPicture("combine_result", "A − B + C")
         self.result.set_caption("Result")
-        self.result.setToolTip("What A, B and C make together. Press it to move the point there.")
+        show_tip(self.result, "What A, B and C make together. Press it to move the point there.")
         self._words = _line("combine_words")
         self._go = _button("combine_go", "Go there", "Move the point to the result.")
         self._pin = _button("combine_pin", "Pin", "Keep the result as a pin.")
@@ -98,7 +98,7 @@ class CombinePanel(QFrame):
         self._name = QLineEdit()
         self._add = _button("combine_add", "Add as slider", "Put a slider along this direction above those of z.")
         self._found = _line("combine_direction")
-        self._found.setToolTip(_SEPARATES)
+        show_tip(self._found, _SEPARATES)
         self.section = Section("combine", "Combine", self._lay_out())
         self.section.set_words("A − B + C")
         layout = QVBoxLayout(self)
@@ -140,7 +140,7 @@ class CombinePanel(QFrame):
             button.set_caption(name or "—")
             button.setAccessibleName(f"{LETTERS[button.slot]}: {name or 'nothing'}")
         self._words.setText(words)
-        self._words.setToolTip(words)
+        show_tip(self._words, words)
         for button in (self._go, self._pin, self.result):
             button.setEnabled(possible)
 
@@ -177,8 +177,8 @@ class CombinePanel(QFrame):
         menu.setObjectName("combine_menu")
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
 
-        def offer(into: QMenu, text: str, term: Term) -> None:
-            into.addAction(text.replace("&", "&&"), lambda: self.term_chosen.emit(slot, term))
+        def offer(into: QMenu, text: str, term: Term, key: str = "") -> None:
+            into.addAction(key + text.replace("&", "&&"), lambda: self.term_chosen.emit(slot, term))
 
         sources = self.sources
         if slot:
@@ -187,7 +187,7 @@ class CombinePanel(QFrame):
         classes = menu.addMenu("Mean of class")
         for number, name in enumerate(sources.classes):
             if name:
-                offer(classes, name, Term("class", number))
+                offer(classes, name, Term("class", number), "&")  # its first letter or digit chooses it
         classes.setEnabled(any(sources.classes))
         offer(menu, "Mean of the selection", Term("selection"))
         menu.actions()[-1].setEnabled(sources.selection)
@@ -208,7 +208,7 @@ class CombinePanel(QFrame):
     def _show_way(self) -> None:
         way, _ = self.way()
         self._among.setVisible(way != BETWEEN)
-        self._way.setToolTip(_WAYS.get(way, "From the mean of B to the mean of A."))
+        show_tip(self._way, _WAYS.get(way, "From the mean of B to the mean of A."))
 
     def _ask_to_add(self) -> None:
         name = " ".join(self._name.text().split())
@@ -239,14 +239,14 @@ class CombinePanel(QFrame):
         ):
             combo.setObjectName(name)
             combo.setAccessibleName(title)
-            combo.setToolTip(tooltip)
+            show_tip(combo, tooltip)
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             combo.setMinimumContentsLength(5)
         inside.addLayout(_row(self._way, self._among))
         inside.addWidget(self._found)
         self._name.setObjectName("combine_name")
         self._name.setAccessibleName("Name of the direction")
-        self._name.setToolTip("What the slider is to be called.")
+        show_tip(self._name, "What the slider is to be called.")
         self._name.setMaxLength(MAX_NAME)
         inside.addLayout(_row(self._name, self._add))
         return inside
@@ -327,7 +327,7 @@ class TermButton(TermPicture):
     def __init__(self, slot: int) -> None:
         super().__init__(f"combine_{LETTERS[slot].lower()}", LETTERS[slot], LETTERS[slot])
         self.slot = slot
-        self.setToolTip(f"{LETTERS[slot]}. {_SLOTS[slot]}\nPress it to choose another.")
+        show_tip(self, f"{LETTERS[slot]}. {_SLOTS[slot]}\nPress it to choose another.")
 
     def below(self) -> QPoint:
         """The corner where its menu opens, on the screen."""
@@ -367,6 +367,6 @@ def _button(name: str, text: str, tooltip: str) -> QPushButton:
     button = QPushButton(text)
     button.setProperty("kind", "chip")
     button.setObjectName(name)
-    button.setToolTip(tooltip)
+    show_tip(button, tooltip)
     button.setAccessibleName(text)
     return button

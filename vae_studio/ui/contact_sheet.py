@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QSizePolicy, QToolTip, QWidget
 
+from vae_studio.ui.controls import tip_markup
 from vae_studio.ui.picture_sheets import draw_images
 from vae_studio.ui.theme import DARK, Theme
 
@@ -145,7 +146,8 @@ class ContactSheet(QAbstractScrollArea):
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip:
             place = self._at(event.pos())
-            QToolTip.showText(event.globalPos(), "" if place is None else self._say(self._indices[place]), self)
+            words = "" if place is None else self._say(self._indices[place])
+            QToolTip.showText(event.globalPos(), tip_markup(words), self)
             return True
         if event.type() in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
             self.viewport().update()

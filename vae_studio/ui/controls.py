@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import math
 import re
 import time
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QGuiApplication, QValidator
+from PySide6.QtGui import QAction, QGuiApplication, QPainter, QPaintEvent, QValidator
 from PySide6.QtWidgets import (
     QApplication,
     QDoubleSpinBox,
     QFrame,
+    QGraphicsItem,
     QHBoxLayout,
     QLabel,
+    QListWidgetItem,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QSlider,
     QSplitter,
     QWidget,
 )
 
 _TICKS = 1000
+_TIP_COLUMNS = 70  # more is broken into lines
+_TIP_WIDTH = 400  # pixels
 _PAUSE = 0.8  # seconds without a key or a turn of the wheel, after which another one is a new gesture
 _gestures = itertools.count()
 
@@ -33,6 +39,26 @@ def label(text: str, role: str) -> QLabel:
     result.setTextFormat(Qt.TextFormat.PlainText)  # else a file's name could be bold, or load a picture
     result.setProperty("role", role)
     return result
+
+
+def shrinking_label(name: str, role: str) -> QLabel:
+    """A line that does not keep its panel from getting narrow, and ends in “…” where there is no room for all of it."""
+    result = _Shrinking()
+    result.setTextFormat(Qt.TextFormat.PlainText)
+    result.setProperty("role", role)
+    result.setObjectName(name)
+    result.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return result
+
+
+class _Shrinking(QLabel):
+    def paintEvent(self, _: QPaintEvent) -> None:
+        room = self.contentsRect()
+        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
+        where = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        with QPainter(self) as painter:
+            role = self.foregroundRole()
+            self.style().drawItemText(painter, room, where, self.palette(), self.isEnabled(), shown, role)
 
 
 def card() -> QFrame:
@@ -48,9 +74,34 @@ def chip(text: str, tooltip: str, *, checked: bool = True) -> QPushButton:
     result.setProperty("kind", "chip")
     result.setCheckable(True)
     result.setChecked(checked)
-    result.setToolTip(tooltip)
+    show_tip(result, tooltip)
     result.setAccessibleName(text)
     return result
+
+
+def tip_markup(text: str) -> str:
+    """A tooltip that Qt breaks into lines, which it does with markup only; a short text without a tag is as it was."""
+    if "<" not in text and max(map(len, text.splitlines()), default=0) <= _TIP_COLUMNS:
+        return text
+    # Qt would break q(z|x) behind its bar, and make a column of four words.
+    words = html.escape(text, quote=False).replace("|", "|&#8288;").replace("\n", "<br>")
+    return f'<qt><table width="{_TIP_WIDTH}" cellspacing="0" cellpadding="0"><tr><td>{words}</td></tr></table></qt>'
+
+
+def show_tip(what: QWidget | QAction | QGraphicsItem | QListWidgetItem, *sentences: str) -> None:
+    """Give something its tooltip, each sentence on lines of its own. The text is no markup.
+
+    Screen readers are given it as it is, unless the widget has an accessible description from elsewhere.
+    """
+    text = "\n".join(filter(None, sentences))
+    markup = tip_markup(text)
+    if markup == what.toolTip():
+        return
+    if isinstance(what, QWidget) and what.accessibleDescription() == (what.property("plain_tip") or ""):
+        plain = text if markup != text else ""  # without a description Qt takes the tooltip
+        what.setAccessibleDescription(plain)
+        what.setProperty("plain_tip", plain)
+    what.setToolTip(markup)
 
 
 def splitter(direction: Qt.Orientation, parts: list[tuple[QWidget, int]], sizes: list[int]) -> QSplitter:
@@ -156,7 +207,7 @@ class ValueSlider(QWidget):
         self._low, self._high, self._logarithmic, self._default = low, high, logarithmic, value
         self.slider = QSlider(Qt.Orientation.Horizontal) if slider is None else slider
         self.slider.setRange(0, _TICKS)
-        self.field = NumberField(logarithmic)
+        self.field = ScientificField() if logarithmic else NumberField()
         self.field.setDecimals(6 if logarithmic else decimals)
         self.field.setRange(*(hard_range or (low, high)))
         self.field.setSingleStep((high - low) / 100)
@@ -170,7 +221,7 @@ class ValueSlider(QWidget):
         layout.addWidget(self.slider, 1)
         layout.addWidget(self.field)
         for widget in (self.slider, self.field):
-            widget.setToolTip(tooltip)
+            show_tip(widget, tooltip)
             widget.setAccessibleName(name)
         self.setFocusProxy(self.slider)
         self.slider.installEventFilter(self)
@@ -221,17 +272,7 @@ class ValueSlider(QWidget):
 
 
 class NumberField(QDoubleSpinBox):
-    """A number field that, if asked to, writes small numbers as people write rates: 1.5e-3."""
-
-    def __init__(self, scientific: bool) -> None:
-        super().__init__()
-        self._scientific = scientific
-
-    def textFromValue(self, value: float) -> str:
-        if not self._scientific:
-            return super().textFromValue(value)
-        mantissa, exponent = f"{value:.2e}".split("e")
-        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    """A number field that keeps its value where a text is no number."""
 
     def valueFromText(self, text: str) -> float:
         try:
@@ -239,9 +280,18 @@ class NumberField(QDoubleSpinBox):
         except ValueError:
             return self.value()
 
+
+class ScientificField(NumberField):
+    """A number field that writes small numbers as people write rates: 1.5e-3.
+
+    Others are made without it: at each new value Qt would call Python, and give the interpreter's lock away.
+    """
+
+    def textFromValue(self, value: float) -> str:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
     def validate(self, text: str, position: int) -> object:
-        if not self._scientific:
-            return super().validate(text, position)
         if not set(text) <= set("0123456789.,eE+-"):
             return QValidator.State.Invalid, text, position
         try:

@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton
 
+from vae_studio.ui.controls import show_tip
 from vae_studio.ui.curve_plot import Curve
 from vae_studio.ui.theme import DARK, Theme
 
@@ -32,7 +33,7 @@ class LegendEntry(QAbstractButton):
         self.curve.title = title
         self.setText(title)
         self.setAccessibleName(f"Show {title}")
-        self.setToolTip(f"{tooltip} Press to hide or show.")
+        show_tip(self, f"{tooltip} Press to hide or show.")
         self.updateGeometry()
 
     def set_theme(self, theme: Theme) -> None:

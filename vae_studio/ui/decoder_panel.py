@@ -11,7 +11,7 @@ from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPushButton, QWidget
 
 from vae_studio.core.config import RunConfig
-from vae_studio.ui.controls import chip, label
+from vae_studio.ui.controls import chip, label, show_tip
 from vae_studio.ui.image_view import ImageView
 from vae_studio.ui.latent_sliders import LatentSliders
 from vae_studio.ui.theme import DARK, Theme
@@ -112,9 +112,9 @@ class DecoderPanel(QFrame):
         vae = config.model == "vae"
         self._words = "Decoder p(x|z)" if vae else "Decoder g(z)"
         self._sample.setEnabled(vae)
-        self._sample.setToolTip(_SAMPLE if vae else _NO_DRAWS)
-        self._mean.setToolTip(_MEAN if vae else "The image that the decoder gives at the point.")
-        self._random.setToolTip(f"Move to a random point, drawn from {_RANDOM[config.prior.kind] if vae else _CODES}.")
+        show_tip(self._sample, _SAMPLE if vae else _NO_DRAWS)
+        show_tip(self._mean, _MEAN if vae else "The image that the decoder gives at the point.")
+        show_tip(self._random, f"Move to a random point, drawn from {_RANDOM[config.prior.kind] if vae else _CODES}.")
         if not vae:
             self._mean.setChecked(True)
         self._say_what_is_shown(sampled=self._sample.isChecked())
@@ -166,7 +166,7 @@ class DecoderPanel(QFrame):
     def _button(self, name: str, text: str, tooltip: str) -> QPushButton:
         button = QPushButton(text)
         button.setObjectName(name)
-        button.setToolTip(tooltip)
+        show_tip(button, tooltip)
         button.setAccessibleName(text)
         return button
 
@@ -192,6 +192,8 @@ class DecoderPanel(QFrame):
         at_most = max(0, free - min(wanted, self.sliders.least_height()))
         side = min(width, at_most, max(_SIDE, free - wanted))
         top = _MARGIN
+        # Of a fixed size: a label that has none makes the whole column be laid out anew at each new text.
+        self._norm.setFixedSize(width, self._norm.sizeHint().height())
         for part, height in (
             (self._heading, self._heading.sizeHint().height()),
             (self.view, side),
@@ -222,9 +224,9 @@ class DecoderPanel(QFrame):
             what = "Sample of p(x|z)"
         else:
             what, more = "Mean of p(x|z)", "The mean of p(x|z) at the current point: pixel values from 0 to 1."
-        if more != self.view.toolTip():
+        if what != self.view.accessibleName():
             self.view.setAccessibleName(what)
-            self.view.setToolTip(more)
+        show_tip(self.view, more)
 
     def _show_norm(self) -> None:
         point = self.sliders.point()
@@ -238,7 +240,7 @@ class DecoderPanel(QFrame):
             elif self._config.prior.kind != "gaussian-mixture":
                 tooltip += "\n‖z‖/√d, with d latent dimensions, is about 1 for points drawn from the prior."
         self._norm.setText(text)
-        self._norm.setToolTip(tooltip)
+        show_tip(self._norm, tooltip)
 
     def copy_point(self) -> None:
         QGuiApplication.clipboard().setText(", ".join(_as_text(value) for value in self.sliders.point()))

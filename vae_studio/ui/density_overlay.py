@@ -8,7 +8,7 @@ from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from vae_studio.core.density import Density
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import label, show_tip
 from vae_studio.ui.density_layer import shades
 from vae_studio.ui.theme import DARK, Theme
 
@@ -33,12 +33,12 @@ class DensityOverlay(QFrame):
         self._bar.setTextVisible(False)
         self._bar.setFixedWidth(110)
         self._bar.setAccessibleName("Progress of the density")
-        self._bar.setToolTip("How much of the density of q(z) is done")
+        show_tip(self._bar, "How much of the density of q(z) is done")
         self._cancel = QPushButton("Cancel")
         self._cancel.setObjectName("density_cancel")
         self._cancel.setProperty("kind", "chip")
         self._cancel.setAccessibleName("Cancel the density")
-        self._cancel.setToolTip("Stop, and switch the density off")
+        show_tip(self._cancel, "Stop, and switch the density off")
         self._cancel.clicked.connect(self.cancel_requested)
         self._scale = _Scale()
         self._words = label("", "faint")
@@ -67,7 +67,7 @@ class DensityOverlay(QFrame):
         if density is not None:
             self._words.setText(_scale_words(density))
             self._words.setAccessibleName(f"Scale of the density: {self._words.text()}")
-            self.setToolTip(_what_it_is(density))
+            show_tip(self, _what_it_is(density))
         self._show()
 
     def set_busy(self, busy: bool) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter,
 from PySide6.QtWidgets import QWidget
 
 from vae_studio.core.probing import DRAW_SIDE
+from vae_studio.ui.controls import show_tip
 from vae_studio.ui.image_view import colours_of, over
 from vae_studio.ui.theme import DARK, Theme
 
@@ -37,7 +38,7 @@ class DrawCanvas(QWidget):
         self.setObjectName("draw_canvas")
         self.setAccessibleName("Canvas to draw a digit on")
         self.setAccessibleDescription(_HELP)
-        self.setToolTip(_HELP)
+        show_tip(self, _HELP)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.CrossCursor)
         self.setMinimumSize(200, 200)

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from vae_studio.core.config import RunConfig
 from vae_studio.core.plane import subscript
 from vae_studio.core.probing import Bound, Improvement, Judgement, Likelihood, Neighbours, Posterior
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import label, show_tip
 from vae_studio.ui.encode_pictures import NeighbourStrip, Pictures
 from vae_studio.ui.theme import DARK, Theme
 
@@ -114,7 +114,7 @@ class EncodePanel(QFrame):
         self._words = "Encode q(z|x)" if self._is_vae else "Encode x"
         self._fit_title()
         self._go.setText("Go to μ" if self._is_vae else "Go to z")
-        self._go.setToolTip(_GO if self._is_vae else "Move the point to the image’s code (Ctrl+G).")
+        show_tip(self._go, _GO if self._is_vae else "Move the point to the image’s code (Ctrl+G).")
         self._improve.setEnabled(self._is_vae)
         self.show_improving("answered")
 
@@ -129,7 +129,7 @@ class EncodePanel(QFrame):
                     self._class.addItem(name, number)
         there = sum(self._counts) > 0
         self._test.setEnabled(there)
-        self._test.setToolTip("A random test image." if there else "There are no test images that fit this model.")
+        show_tip(self._test, "A random test image." if there else "There are no test images that fit this model.")
         self._limit_index()
 
     def show_source(self, kind: str, name: str = "") -> None:
@@ -140,7 +140,7 @@ class EncodePanel(QFrame):
         for widget in (self._name, self._adjust):
             widget.setVisible(kind != "test")
         self._name.setText(name)
-        self._name.setToolTip(name)
+        show_tip(self._name, name)
         self.pictures.set_name(name)
 
     def show_test_choice(self, number: int | None, index: int) -> None:
@@ -178,10 +178,10 @@ class EncodePanel(QFrame):
         self.pictures.set_answer(reconstruction, error)
         text, more = _in_words(posterior)
         self._code.setText(text)
-        self._code.setToolTip(more)
+        show_tip(self._code, more)
         if not self._is_vae:
             self._likelihood.setText("No posterior: an auto-encoder gives one code.")
-            self._likelihood.setToolTip(_NO_POSTERIOR)
+            show_tip(self._likelihood, _NO_POSTERIOR)
 
     def show_judgement(self, judgement: Judgement, *, with_bound: bool = True) -> None:
         """−ELBO, and −log p(x) as soon as it is known."""
@@ -195,15 +195,16 @@ class EncodePanel(QFrame):
     def show_neighbours(self, found: Neighbours) -> None:
         self.neighbours.set_neighbours(found)
         self._near_title.setText(f"Nearest in training: {_majority_in_words(found)}")
-        self._near_title.setToolTip(
-            "The training images whose pixels are nearest to x, by the Euclidean distance; nearest first."
+        show_tip(
+            self._near_title,
+            "The training images whose pixels are nearest to x, by the Euclidean distance; nearest first.",
         )
         _grey(self._near_title, False)
 
     def show_no_neighbours(self, why: str) -> None:
         self.neighbours.clear()
         self._near_title.setText("No training images to compare with")
-        self._near_title.setToolTip(why)
+        show_tip(self._near_title, why)
 
     def show_progress(self, fraction: float | None) -> None:
         """How much of the estimate is done, None when there is nothing under way."""
@@ -216,10 +217,11 @@ class EncodePanel(QFrame):
         self.show_answer(now.posterior, now.reconstruction, now.error)
         gain = begun.neg_elbo - now.bound.neg_elbo
         self._bound.setText(f"−ELBO {now.bound.neg_elbo:.1f} nats, {gain:.1f} better")
-        self._bound.setToolTip(
+        show_tip(
+            self._bound,
             f"The encoder’s own q(z|x) has {begun.neg_elbo:.2f} nats; after {now.step} of {now.steps} gradient steps "
             f"it is {now.bound.neg_elbo:.2f} = {now.bound.reconstruction:.2f} (reconstruction) + {now.bound.kl:.2f} "
-            f"(KL), all over the same {now.bound.samples} samples. The difference is the amortisation gap."
+            f"(KL), all over the same {now.bound.samples} samples. The difference is the amortisation gap.",
         )
         _grey(self._bound, False)
 
@@ -233,7 +235,7 @@ class EncodePanel(QFrame):
         }[state]
         self._improve.setText(words)
         self._improve.setAccessibleName(words)
-        self._improve.setToolTip(tip)
+        show_tip(self._improve, tip)
 
     def set_stale(self, stale: bool) -> None:
         """Whether the slow figures are of an earlier image or of earlier weights."""
@@ -294,10 +296,10 @@ class EncodePanel(QFrame):
         choice.addWidget(self._clear)
         self._class.setObjectName("encode_class")
         self._class.setAccessibleName("Class")
-        self._class.setToolTip("Test images of this class only.")
+        show_tip(self._class, "Test images of this class only.")
         self._index.setObjectName("encode_index")
         self._index.setAccessibleName("Test image")
-        self._index.setToolTip("The test image, counted from 0 within the class.")
+        show_tip(self._index, "The test image, counted from 0 within the class.")
         self._index.setKeyboardTracking(False)
         self._index.setWrapping(True)
         self._index.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
@@ -344,7 +346,7 @@ class EncodePanel(QFrame):
         button.setObjectName(name)
         button.setProperty("kind", "chip")
         button.setAccessibleName(text)
-        button.setToolTip(tooltip)
+        show_tip(button, tooltip)
         return button
 
     def _line(self, name: str) -> QLabel:
@@ -374,12 +376,13 @@ class EncodePanel(QFrame):
     def _show_bound(self, bound: Bound) -> None:
         if not self._is_vae:
             self._bound.setText(f"squared error {bound.reconstruction:.2f}")
-            self._bound.setToolTip("‖x − g(z)‖², summed over pixels with values from 0 to 1.")
+            show_tip(self._bound, "‖x − g(z)‖², summed over pixels with values from 0 to 1.")
             return
         self._bound.setText(f"−ELBO {bound.neg_elbo:.1f} = {bound.reconstruction:.1f} + {bound.kl:.1f} nats")
-        self._bound.setToolTip(
+        show_tip(
+            self._bound,
             f"−ELBO = −E[log p(x|z)] + KL = {bound.reconstruction:.2f} + {bound.kl:.2f} nats, over {bound.samples} "
-            f"samples of q(z|x); its standard error is {bound.se:.2f}."
+            f"samples of q(z|x); its standard error is {bound.se:.2f}.",
         )
 
     def _show_likelihood(self, found: Likelihood) -> None:
@@ -393,7 +396,7 @@ class EncodePanel(QFrame):
                 f" Grey pixels stand for probabilities of white: like −ELBO it is a mean over binarisations of the "
                 f"image, here {found.binarisations}."
             )
-        self._likelihood.setToolTip(more)
+        show_tip(self._likelihood, more)
 
 
 def _grey(line: QLabel, grey: bool) -> None:

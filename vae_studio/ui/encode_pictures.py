@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from vae_studio.core.probing import Neighbours
+from vae_studio.ui.controls import tip_markup
 from vae_studio.ui.image_view import centred_in, to_qimage
 from vae_studio.ui.theme import Theme
 
@@ -90,7 +91,7 @@ class Pictures(QWidget):
                 "|x − g(μ)|: where the two differ.",
             )
             place = next((i for i in range(3) if self.picture_rect(i).contains(event.pos())), None)
-            QToolTip.showText(event.globalPos(), tips[place] if place is not None else "")
+            QToolTip.showText(event.globalPos(), tip_markup(tips[place]) if place is not None else "")
             return True
         return super().event(event)
 
@@ -150,6 +151,6 @@ class NeighbourStrip(QWidget):
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip:
             words = [near.words for index, near in enumerate(self._near) if self._rect(index).contains(event.pos())]
-            QToolTip.showText(event.globalPos(), words[0] if words else "")
+            QToolTip.showText(event.globalPos(), tip_markup(words[0]) if words else "")
             return True
         return super().event(event)

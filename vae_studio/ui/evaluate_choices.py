@@ -8,7 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QHBoxLayout, QSpinBox, QWidget
 
 from vae_studio.core.figures import DEFAULT_SAMPLES, NAIVE_IMAGES, SUBSET, EvaluationRequest
-from vae_studio.ui.controls import duration
+from vae_studio.ui.controls import duration, show_tip
 
 _MOST_SAMPLES = 100_000
 
@@ -182,7 +182,7 @@ class EvaluateChoices(QWidget):
         ):
             widget.setObjectName(name)
             widget.setAccessibleName(spoken)
-            widget.setToolTip(tip)
+            show_tip(widget, tip)
 
 
 def _roughly(seconds: float) -> str:

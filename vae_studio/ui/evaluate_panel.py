@@ -15,14 +15,13 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QScrollArea,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
 from vae_studio.core.figures import Naive, Report
 from vae_studio.ui.bounds_plot import BoundsPlot, samples_words
-from vae_studio.ui.controls import duration, label
+from vae_studio.ui.controls import duration, label, show_tip, shrinking_label
 from vae_studio.ui.evaluate_choices import EvaluateChoices
 from vae_studio.ui.evaluate_table import EvaluateTable, Subject, as_text
 from vae_studio.ui.kl_bars import KLBars
@@ -68,7 +67,7 @@ class EvaluatePanel(QFrame):
         """The model that is looked at; figures of another stay until it is evaluated."""
         self._subject = subject
         self._about.setText(subject.title)
-        self._about.setToolTip(subject.title)
+        show_tip(self._about, subject.title)
         self._choices.set_model(subject.config.model == "vae")
         self._button.setEnabled(not self._running)
         self._show_title()
@@ -165,7 +164,7 @@ class EvaluatePanel(QFrame):
 
     def _say(self, words: str) -> None:
         self._status.setText(words)
-        self._status.setToolTip(words)
+        show_tip(self._status, words)
 
     def _show_title(self) -> None:
         """Whose figures these are, and whether that is the model looked at."""
@@ -177,7 +176,7 @@ class EvaluatePanel(QFrame):
                 newer = of.name == self._subject.name
                 words += " (there is a newer one)" if newer else f" (not of {self._subject.name})"
         self._title.setText(words)
-        self._title.setToolTip(words)
+        show_tip(self._title, words)
 
     def _show_legend(self) -> None:
         theme, naive = self._theme, self._figures[1].naive if self._figures else None
@@ -192,7 +191,7 @@ class EvaluatePanel(QFrame):
     # How it is made
 
     def _make_controls(self) -> None:
-        self._about = _shrinkable("evaluate_subject", "muted")
+        self._about = shrinking_label("evaluate_subject", "muted")
         self._choices = EvaluateChoices()
         self._button = QPushButton("Evaluate")
         self._button.setProperty("kind", "primary")
@@ -201,7 +200,7 @@ class EvaluatePanel(QFrame):
         self._progress.setTextVisible(False)
         self._progress.setRange(0, 1000)
         self._progress.setFixedWidth(120)
-        self._status = _shrinkable("evaluate_status", "muted")
+        self._status = shrinking_label("evaluate_status", "muted")
         self._copy = QPushButton("Copy")
         self._copy.setEnabled(False)
         for widget, name, spoken, tip in (
@@ -222,10 +221,10 @@ class EvaluatePanel(QFrame):
         ):
             widget.setObjectName(name)
             widget.setAccessibleName(spoken)
-            widget.setToolTip(tip)
+            show_tip(widget, tip)
 
     def _make_results(self) -> None:
-        self._title = _shrinkable("evaluate_title", "title")
+        self._title = shrinking_label("evaluate_title", "title")
         self._table = EvaluateTable()
         self._table.setMinimumWidth(280)
         self._bounds = BoundsPlot()
@@ -304,12 +303,4 @@ def _row(*widgets: QWidget, stretched: QWidget | None = None) -> QHBoxLayout:
     result.setSpacing(8)
     for widget in widgets:
         result.addWidget(widget, 1 if widget is (stretched or widgets[-1]) else 0)
-    return result
-
-
-def _shrinkable(name: str, role: str) -> QLabel:
-    """A label that does not keep the panel from getting narrow."""
-    result = label("", role)
-    result.setObjectName(name)
-    result.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     return result

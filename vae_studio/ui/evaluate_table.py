@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 from vae_studio.core.config import RunConfig
 from vae_studio.core.figures import Information, LogLikelihood, Report
 from vae_studio.core.plane import subscript
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import label, show_tip
 
 _NOTHING = "—"
 _FEW = 10  # an effective sample size below this says that a few samples have nearly all the weight
@@ -172,7 +172,7 @@ class EvaluateTable(QWidget):
 
     def _show_information(self, found: Information) -> None:
         _say(self._over["mutual_information"], f"{found.samples:,} samples of q(z)")
-        self._over["mutual_information"].setToolTip(_estimator(found))
+        show_tip(self._over["mutual_information"], _estimator(found))
         self._put("mutual_information", found.mutual_information, found.mutual_information_se)
         self._put("aggregate_kl", found.aggregate_kl, found.aggregate_kl_se)
         if found.at_its_limit:
@@ -185,7 +185,7 @@ class EvaluateTable(QWidget):
     def _show_likelihood(self, found: LogLikelihood, config: RunConfig) -> None:
         _say(self._over["nll"], f"{_of_images(found)}, K = {found.samples:,}")
         self._put("nll", found.nll, found.nll_se)
-        self._cells["nll"][2].setToolTip(_error_words(found))
+        show_tip(self._cells["nll"][2], _error_words(found))
         _say(
             self._drawn,
             f"K = {found.samples:,} own samples of q(z|x), {found.shared_samples:,} shared of p(z)",
@@ -245,7 +245,7 @@ class EvaluateTable(QWidget):
             cells[1].setAccessibleName(name.lstrip("=+≈ "))
             cells[2].setObjectName(f"figure_{key}_error")
             for column, cell in enumerate(cells):
-                cell.setToolTip(tip + (" In nats per image." if unit else ""))
+                show_tip(cell, tip + (" In nats per image." if unit else ""))
                 grid.addWidget(cell, row, column)
             self._cells[key] = cells
             row += 1

@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
 
 from vae_studio.core.latent import MAX_GRID, MAX_SCALE, MAX_SPACING, GridError, GridRequest, Quantiles, Region
 from vae_studio.core.plane import Plane
-from vae_studio.ui.controls import card, file_stem, label
+from vae_studio.ui.controls import card, file_stem, label, show_tip
 
 _PREVIEW_DELAY_MS = 150
 W = TypeVar("W", bound=QWidget)
@@ -388,7 +388,7 @@ class _Preview(QWidget):
 
 def _named(widget: W, name: str, tooltip: str) -> W:
     widget.setObjectName(name)
-    widget.setToolTip(tooltip)
+    show_tip(widget, tooltip)
     if not isinstance(widget, (QAbstractButton, QLabel)):  # These are known by what they say.
         widget.setAccessibleName(tooltip.partition(":")[0])
     return widget

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -22,12 +20,11 @@ from PySide6.QtWidgets import (
 )
 
 from vae_studio.core.config import RunConfig
-from vae_studio.ui.controls import ScientificField, label
+from vae_studio.ui.controls import ScientificField, label, show_tip, tip_markup
 
 # The panel's width is the user's to choose: long titles are no reason to widen it.
 NARROW = 48
 _LABELS = 78
-_TIP_COLUMNS = 64
 _SHOWN_ITEMS = 20
 
 
@@ -95,7 +92,7 @@ class Choice(QComboBox):
 
     def _show_tip(self, index: int) -> None:
         text = self._refusals[index] or self._explanations[index]
-        self.setItemData(index, wrapped(text), Qt.ItemDataRole.ToolTipRole)
+        self.setItemData(index, tip_markup(text), Qt.ItemDataRole.ToolTipRole)
 
     def set_reason(self, reason: str) -> None:
         """Say in the tooltip why the whole field is of no use now, or, without a reason, what is chosen."""
@@ -258,13 +255,3 @@ def set_reason(field: QWidget, reason: str) -> None:
         field.set_reason(reason)
     else:
         show_tip(field, reason or field.property("tip"))
-
-
-def show_tip(widget: QWidget, *sentences: str) -> None:
-    widget.setToolTip("\n".join(wrapped(sentence) for sentence in sentences if sentence))
-
-
-@functools.cache
-def wrapped(text: str) -> str:
-    """Broken into lines: Qt draws a plain tooltip in one."""
-    return textwrap.fill(text, _TIP_COLUMNS, break_on_hyphens=False)

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from vae_studio.core.probing import Preparation
-from vae_studio.ui.controls import ValueSlider, chip, label
+from vae_studio.ui.controls import ValueSlider, chip, label, show_tip
 from vae_studio.ui.draw_canvas import PEN, PEN_SIZES, DrawCanvas
 from vae_studio.ui.image_view import ImageView
 from vae_studio.ui.theme import DARK, Theme
@@ -215,7 +215,7 @@ class ImageDialog(QDialog):
         button = QPushButton(text)
         button.setObjectName(name)
         button.setAccessibleName(text)
-        button.setToolTip(tooltip)
+        show_tip(button, tooltip)
         button.setAutoDefault(False)
         button.setProperty("kind", "chip")
         return button
@@ -226,7 +226,7 @@ class ImageDialog(QDialog):
         self._draw.setVisible(not drawing)
         for widget, tip in ((self._invert, _INVERT), (self._steps["paper"], _STEPS["paper"][1])):
             widget.setEnabled(not drawing)
-            widget.setToolTip(_KNOWN if drawing else tip)
+            show_tip(widget, _KNOWN if drawing else tip)
         if drawing:
             self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 
 from vae_studio.core.plane import subscript
+from vae_studio.ui.controls import show_tip
 from vae_studio.ui.curves import ABSURD
 from vae_studio.ui.following_plot import FollowingPlot, QuietAxis
 from vae_studio.ui.theme import Theme
@@ -61,7 +62,7 @@ class KLBars(FollowingPlot):
         not factorise."""
         self.marginal = marginal
         self._dimensions.set_title(self._order_words("marginal" if marginal else "dimension"))
-        self.getPlotItem().setToolTip(_MARGINAL if marginal else "")  # a view shows its items' tooltips, not its own
+        show_tip(self.getPlotItem(), _MARGINAL if marginal else "")  # a view shows its items' tooltips, not its own
         self.setAccessibleName(f"KL by latent dimension, in nats{': ' + _MARGINAL if marginal else ''}")
 
     def show_values(self, values: np.ndarray, active: np.ndarray | None = None) -> None:

@@ -14,7 +14,7 @@ from vae_studio.core.exploration import Layers
 from vae_studio.core.plane import Plane
 from vae_studio.core.scene import View
 from vae_studio.ui.class_legend import ClassChip, ClassLegend
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import label, show_tip
 from vae_studio.ui.density_overlay import DensityOverlay
 from vae_studio.ui.latent_map import LatentMap
 from vae_studio.ui.layers_menu import LayerBar
@@ -49,12 +49,12 @@ class MapPanel(QFrame):
         self._legend = ClassLegend()
         self._zoom = label("1.0×", "muted")
         self._zoom.setObjectName("zoom_label")
-        self._zoom.setToolTip("Magnification, relative to the fitted map")
+        show_tip(self._zoom, "Magnification, relative to the fitted map")
         self._zoom.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._zoom.setMinimumWidth(self._zoom.fontMetrics().horizontalAdvance("0.08×") + 4)
         self._fit = _named(QPushButton("Fit"), "fit_button")
         self._fit.setProperty("kind", "chip")
-        self._fit.setToolTip("Show the prior and the encodings on this plane again (0 or Home on the map)")
+        show_tip(self._fit, "Show the prior, the encodings and the point on this plane again (0 or Home on the map)")
         self._fit.setAccessibleName("Fit the map")
         self._header = _Header(label("Latent map", "title"), self._row(), self.layers, self._legend, self._tail())
 
@@ -86,7 +86,7 @@ class MapPanel(QFrame):
         self._legend.hidden_changed.connect(self._hide_classes)
         self.map.end_changed.connect(self._end.show_words)
         self.plane.axes_changed.connect(self._name_axes)
-        self._fit.clicked.connect(self.map.fit)
+        self._fit.clicked.connect(self.map.fit_with_point)
         self.map.view_changed.connect(self._show_zoom)
         self.set_dims(2)
         self.set_config(RunConfig())

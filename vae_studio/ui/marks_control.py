@@ -47,16 +47,19 @@ class MarksControl(QObject):
         super().__init__(parent)
         self._session = session
         self._line: tuple[Path | None, np.ndarray | None, np.ndarray | None] = (None, None, None)
-        self._plane: Plane | None = None  # on which they were placed last
+        self._placed: tuple[Plane | None, Point] = (None, ())  # on which plane, through which point
         session.marks_changed.connect(self._place)
         session.point_changed.connect(self._follow)
 
     # Where they are
 
     def _follow(self, scene: Scene) -> None:
-        """In more than two dimensions the plane, and with it what is near, goes along with the point."""
+        """In more than two dimensions the plane goes along with a point that leaves it, and other marks are near."""
         explored = self._session.exploration
-        if (explored.pins or explored.path) and (len(scene.point) > 2 or scene.plane != self._plane):
+        if not (explored.pins or explored.path):
+            return
+        plane, point = self._placed
+        if scene.plane != plane or not plane.has_one_parallel(point, scene.point):
             self._place(explored)
 
     def _place(self, explored: Exploration) -> None:
@@ -74,7 +77,7 @@ class MarksControl(QObject):
                 for i, (u, v) in enumerate(places)
             )
 
-        self._plane = explored.plane
+        self._placed = explored.plane, explored.point
         pins, path = explored.pins, explored.path
         points = list(path.points) if path else []
         names = [marks.path_point_name(i) for i in range(len(points))]

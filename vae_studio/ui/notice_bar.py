@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import label, show_tip
 
 
 class NoticeBar(QFrame):
@@ -21,10 +21,10 @@ class NoticeBar(QFrame):
         self._details = ""
         self._copy = QPushButton("Copy details")
         self._copy.setObjectName("notice_copy")
-        self._copy.setToolTip("Put the message and its technical details on the clipboard")
+        show_tip(self._copy, "Put the message and its technical details on the clipboard")
         self._close = QPushButton("Close")
         self._close.setObjectName("notice_close")
-        self._close.setToolTip("Hide this message")
+        show_tip(self._close, "Hide this message")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 8, 8, 8)
         layout.addWidget(self._text, 1)

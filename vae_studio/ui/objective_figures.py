@@ -12,8 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from vae_studio.core.config import RunConfig
 from vae_studio.ui import formula
 from vae_studio.ui.collapse import Collapse
-from vae_studio.ui.controls import label
-from vae_studio.ui.fields import show_tip
+from vae_studio.ui.controls import label, show_tip
 
 _GAP = 6
 _ACTIVE_TIP = (

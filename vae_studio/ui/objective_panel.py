@@ -8,8 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QAbstractSpinBox, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from vae_studio.core.config import RunConfig
-from vae_studio.ui.controls import ValueSlider, label
-from vae_studio.ui.fields import show_tip, wrapped
+from vae_studio.ui.controls import ValueSlider, label, show_tip
 from vae_studio.ui.objective_figures import ObjectiveFigures
 
 _BETA_TIP = (
@@ -43,7 +42,7 @@ class ObjectivePanel(QWidget):
             decimals=3,
             hard_range=(0.0, 100.0),
             name="β, weight of the KL term",
-            tooltip=wrapped(_BETA_TIP),
+            tooltip=_BETA_TIP,
         )
         self.beta_slider.slider.setObjectName("beta_slider")
         self.beta_slider.field.setObjectName("beta_value")
@@ -54,7 +53,7 @@ class ObjectivePanel(QWidget):
             logarithmic=True,
             hard_range=(1e-7, 1.0),
             name="Learning rate",
-            tooltip=wrapped(_RATE_TIP),
+            tooltip=_RATE_TIP,
         )
         self.rate_slider.slider.setObjectName("learning_rate_slider")
         self.rate_slider.field.setObjectName("learning_rate")
@@ -68,7 +67,7 @@ class ObjectivePanel(QWidget):
         self._rate_now = label("", "faint")
         self._rate_now.setObjectName("rate_in_force")
         self._rate_now.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self._rate_now.setToolTip("The learning rate of the last step: the peak rate times the schedule.")
+        show_tip(self._rate_now, "The learning rate of the last step: the peak rate times the schedule.")
         self.figures = ObjectiveFigures(RunConfig())
         self._lay_out()
         self.clear_numbers()

@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSlider, QWidget
 
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import label, show_tip
 
 STEP_BY_STEP = 0
 FLAT_OUT = None
@@ -38,15 +38,15 @@ class PaceControl(QWidget):
         self.slider.setValue(self.slider.maximum())
         self.slider.setMinimumWidth(56)
         self.slider.setMaximumWidth(104)
-        self.slider.setToolTip(_TIP)
+        show_tip(self.slider, _TIP)
         self.slider.setAccessibleName("Pace of training")
         self.slider.installEventFilter(self)
         self._words = label("", "muted")
         self._words.setObjectName("pace_value")
-        self._words.setToolTip(_TIP)
+        show_tip(self._words, _TIP)
         self._step = QPushButton("Step")
         self._step.setObjectName("step_button")
-        self._step.setToolTip("Take one step (F8)")
+        show_tip(self._step, "Take one step (F8)")
         self._step.setAccessibleName("One step")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(4, 0, 0, 0)

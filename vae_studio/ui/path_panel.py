@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from vae_studio.core.exploration import Path, Point
 from vae_studio.core.marks import MAX_FRAMES, MIN_FRAMES, path_point_name
 from vae_studio.core.walk import Walk
-from vae_studio.ui.controls import Gesture, chip, label
+from vae_studio.ui.controls import Gesture, chip, label, show_tip
 from vae_studio.ui.path_strip import PathStrip
 from vae_studio.ui.theme import DARK, Theme, icon_named
 
@@ -224,7 +224,7 @@ class PathPanel(QWidget):
         self._mode.setMinimumContentsLength(4)
         self._mode.setProperty("form", True)
         self._mode.setAccessibleName("What follows at the end of the path")
-        self._mode.setToolTip("At the end of the path: stop, begin again, or go back the same way.")
+        show_tip(self._mode, "At the end of the path: stop, begin again, or go back the same way.")
         self._seconds = QDoubleSpinBox()
         self._seconds.setObjectName("path_seconds")
         self._seconds.setDecimals(1)
@@ -236,7 +236,7 @@ class PathPanel(QWidget):
         self._seconds.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._seconds.setFixedWidth(58)
         self._seconds.setAccessibleName("Seconds from end to end")
-        self._seconds.setToolTip("How long the point takes from one end of the path to the other, in seconds.")
+        show_tip(self._seconds, "How long the point takes from one end of the path to the other, in seconds.")
         self._straight = chip("straight", "Straight lines from each point of the path to the next.")
         self._straight.setObjectName("path_straight_chip")
         self._spherical = chip(
@@ -257,7 +257,7 @@ class PathPanel(QWidget):
         self._frames.setSuffix(" frames")
         self._frames.setMinimumWidth(62)
         self._frames.setAccessibleName("Frames of the path")
-        self._frames.setToolTip("How many images the strip shows, at equal steps of length along the path.")
+        show_tip(self._frames, "How many images the strip shows, at equal steps of length along the path.")
         self._start = _button("path_start_button", "Start here", "Begin a new path at the point (Ctrl+Shift+L).")
         self._add = _button("path_add_button", "Add", "Let the path lead on to the point (Ctrl+L).")
         self._remove = _button("path_remove_button", "Remove", "Remove the path.")
@@ -285,7 +285,7 @@ def _button(name: str, text: str, tooltip: str) -> QPushButton:
     button = QPushButton(text)
     button.setProperty("kind", "chip")
     button.setObjectName(name)
-    button.setToolTip(tooltip)
+    show_tip(button, tooltip)
     button.setAccessibleName(text)
     return button
 

@@ -7,7 +7,7 @@ from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from vae_studio.ui.controls import Gesture
+from vae_studio.ui.controls import Gesture, tip_markup
 from vae_studio.ui.image_view import centred_in, to_qimage
 from vae_studio.ui.theme import DARK, Theme
 
@@ -134,7 +134,8 @@ class PathStrip(QWidget):
         if event.type() == QEvent.Type.ToolTip:
             here = next((i for i in range(self._count) if self.frame_rect(i).contains(event.pos())), None)
             words = f"Frame {here + 1} of {self._count}. " if here is not None else ""
-            QToolTip.showText(event.globalPos(), f"{words}Click or drag to move the point along the path.", self)
+            words += "Click or drag to move the point along the path."
+            QToolTip.showText(event.globalPos(), tip_markup(words), self)
             return True
         return super().event(event)
 

@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from vae_studio.core.scene import EXPECTATION_DRAWS, Expectation
+from vae_studio.ui.controls import tip_markup
 from vae_studio.ui.image_view import centred_in, to_qimage
 from vae_studio.ui.theme import Theme
 
@@ -129,7 +130,7 @@ class PairSheet(_Sheet):
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip:
-            QToolTip.showText(event.globalPos(), self._describe(event.pos()), self)
+            QToolTip.showText(event.globalPos(), tip_markup(self._describe(event.pos())), self)
             return True
         return super().event(event)
 

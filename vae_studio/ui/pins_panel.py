@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
@@ -39,7 +38,7 @@ from PySide6.QtWidgets import (
 
 from vae_studio.core.exploration import Pin
 from vae_studio.core.marks import PIN_COLOURS, point_text
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import label, show_tip
 from vae_studio.ui.image_view import centred_in, to_qimage
 from vae_studio.ui.theme import DARK, Theme
 
@@ -85,6 +84,7 @@ class PinsPanel(QWidget):
         self._go = _button("pin_go_button", "Go", "Move the point to the selected pin (Enter, or double-click it).")
         self._remove = _button("pin_remove_button", "Remove", "Remove the selected pins (Delete).")
         self._more = _button("pin_more_button", "More", "Rename, colour, copy or paste pins, or walk through them.")
+        self._more.setText("More ▾")
         self._more.setMenu(QMenu(self._more))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -127,7 +127,7 @@ class PinsPanel(QWidget):
             if row >= len(before) or before[row] != pin:
                 item.setText(pin.name)
                 words = f"{pin.name}: z = ({_shortened(pin.point)})"
-                item.setToolTip(f"<p>{escape(words)}</p>Double-click: go to it. F2: rename it.")  # a name is no markup
+                show_tip(item, words, "Double-click: go to it. F2: rename it.")
         self._filling = False
         self.list.show_pins(pins)
         self.list.setVisible(bool(pins))
@@ -403,7 +403,7 @@ def _button(name: str, text: str, tooltip: str) -> QPushButton:
     button = QPushButton(text)
     button.setProperty("kind", "chip")
     button.setObjectName(name)
-    button.setToolTip(tooltip)
+    show_tip(button, tooltip)
     button.setAccessibleName(text)
     return button
 

@@ -7,7 +7,7 @@ from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from vae_studio.core.plane import Plane
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import label, show_tip
 
 NOTHING = 5e-4  # latent units, less than which is no distance
 
@@ -34,8 +34,9 @@ class PlaneBadge(QFrame):
         self._button.setObjectName("to_plane_button")
         self._button.setProperty("kind", "chip")
         self._button.setAccessibleName("To the plane")
-        self._button.setToolTip(
-            "Move the point straight onto the plane: its place on the map stays, the offset becomes 0 (Ctrl+Shift+0)."
+        show_tip(
+            self._button,
+            "Move the point straight onto the plane: its place on the map stays, the offset becomes 0 (Ctrl+Shift+0).",
         )
         layout = QHBoxLayout(self)
         layout.setContentsMargins(10, 3, 4, 3)
@@ -53,9 +54,10 @@ class PlaneBadge(QFrame):
         self._shown = words, plane
         self._words.setText(words)
         what = "the length of the coordinates that are not on the map" if plane.kind == "axes" else "its offset"
-        self._words.setToolTip(
+        show_tip(
+            self._words,
             f"How far the point is from the plane {plane.title}, at right angles to it: {what}. The map shows the "
-            "parallel plane through the point; the sliders move it."
+            "parallel plane through the point; the sliders move it.",
         )
         self._words.setAccessibleName(f"Distance: {words}")
         self.setVisible(distance >= NOTHING)

@@ -7,7 +7,7 @@ from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QPushButton, QWidget
 
 from vae_studio.core.plane import Plane, subscript
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import label, show_tip
 
 _TITLE_WIDTH = 124  # pixels: what the two boxes take that it stands in place of
 _KINDS = {
@@ -38,7 +38,7 @@ class PlaneBar(QWidget):
         self.setObjectName("plane_bar")
         self._axes, self._dims = (0, 1), 2
         self._plane = Plane.of_axes((0, 1), 2)
-        self.button = QPushButton("Plane")
+        self.button = QPushButton("Plane ▾")
         self.button.setObjectName("plane_button")
         self.button.setProperty("kind", "chip")
         self.button.setAccessibleName("Plane")
@@ -88,7 +88,7 @@ class PlaneBar(QWidget):
         """Whether there are encodings, which some planes are made of."""
         for kind in ("components", "classes"):
             self._kinds[kind].setEnabled(known)
-            self._kinds[kind].setToolTip(_KINDS[kind][1] if known else _NO_ENCODINGS)
+            show_tip(self._kinds[kind], _KINDS[kind][1] if known else _NO_ENCODINGS)
 
     def set_plane(self, plane: Plane) -> None:
         """Show which plane it is, without announcing it."""
@@ -105,11 +105,12 @@ class PlaneBar(QWidget):
         for widget in (self._axis_x, self._times, self._axis_y):
             widget.setVisible(along_axes and not plane.is_line)
         self.button.setVisible(not plane.is_line)
-        self.button.setToolTip(
-            f"Choose the plane through latent space that the map shows. Now: {plane.title}\nIts numbers: Ctrl+Shift+M"
+        show_tip(
+            self.button,
+            f"Choose the plane through latent space that the map shows. Now: {plane.title}\nIts numbers: Ctrl+Shift+M",
         )
         self._title.setVisible(not along_axes)
-        self._title.setToolTip(plane.title)
+        show_tip(self._title, plane.title)
         shown = self._title.fontMetrics().elidedText(plane.title, Qt.TextElideMode.ElideRight, _TITLE_WIDTH)
         self._title.setText(shown)
         self._kinds[plane.kind].setChecked(True)
@@ -122,7 +123,7 @@ class PlaneBar(QWidget):
         for kind, (title, tooltip) in _KINDS.items():
             action = self._kinds[kind] = menu.addAction(title, lambda kind=kind: self._ask(kind))
             action.setObjectName(f"plane_{kind}_action")
-            action.setToolTip(tooltip)
+            show_tip(action, tooltip)
             action.setCheckable(True)
             group.addAction(action)
         return menu
@@ -149,7 +150,7 @@ class PlaneBar(QWidget):
 def _axis_combo(object_name: str, title: str, tooltip: str) -> QComboBox:
     combo = QComboBox()
     combo.setObjectName(object_name)
-    combo.setToolTip(tooltip)
+    show_tip(combo, tooltip)
     combo.setAccessibleName(title)
     combo.setMaxVisibleItems(16)
     combo.setMinimumWidth(54)

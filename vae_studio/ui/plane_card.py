@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from vae_studio.core.marks import point_text
 from vae_studio.core.plane import Plane
 from vae_studio.core.scene import TestImages, View
-from vae_studio.ui.controls import label
+from vae_studio.ui.controls import label, show_tip
 from vae_studio.ui.image_view import ImageView
 from vae_studio.ui.theme import DARK, Theme
 
@@ -75,8 +75,10 @@ class PlaneCard(QDialog):
             "classes": self.classes,
         }
         self._vectors = {name: _field(f"plane_{name}") for name in ("origin", "across", "up")}
-        self._apply = _button("plane_apply_button", "Show", "Show the plane of these numbers (Enter in a field).")
-        self._show_span = _button("plane_span_button", "Show", "Show this part of the plane (Enter in a field).")
+        self._apply = _button(
+            "plane_apply_button", "Use numbers", "Show the plane of these numbers (Enter in a field)."
+        )
+        self._show_span = _button("plane_span_button", "Show span", "Show this part of the plane (Enter in a field).")
         self._span = {name: _field(f"plane_{name}") for name in _SIDES}
         self._note, self._error = label("", "muted"), label("", "error")
         self._note.setObjectName("plane_note")
@@ -168,12 +170,10 @@ class PlaneCard(QDialog):
             "up": f"The direction from bottom to top: {many}. It is turned to be at right angles to across.",
         }
         for name, field in self._vectors.items():
-            field.setToolTip(tips[name])
+            show_tip(field, tips[name])
             field.setAccessibleName(name.capitalize())
         for name, field in self._span.items():
-            field.setToolTip(
-                f"The {name} edge of what is visible, in latent units. Alt+← goes back to the view before."
-            )
+            show_tip(field, f"The {name} edge of what is visible, in latent units. Alt+← goes back to the view before.")
             field.setAccessibleName(f"Span: {name}")
 
     def _lay_out(self) -> None:
@@ -227,7 +227,7 @@ class _Components(QWidget):
         for combo, name, title in ((self._across, "across", "Across"), (self._up, "up", "Up")):
             combo.setObjectName(f"plane_component_{name}")
             combo.setAccessibleName(f"Principal component {name}")
-            combo.setToolTip("Principal components of the encodings, and the share of their variance along each.")
+            show_tip(combo, "Principal components of the encodings, and the share of their variance along each.")
             combo.setMaxVisibleItems(16)
             row.addWidget(label(title, "muted"))
             row.addWidget(combo, 1)
@@ -265,19 +265,25 @@ class _Classes(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
+        row = QHBoxLayout()
         row.setSpacing(8)
+        row.addWidget(label("Class", "muted"))
         self._names: tuple[str, ...] = ()
         self._combos = [QComboBox() for _ in _LETTERS]
         for letter, combo in zip(_LETTERS, self._combos, strict=True):
             combo.setObjectName(f"plane_class_{letter.lower()}")
             combo.setAccessibleName(f"Class {letter}")
-            combo.setToolTip("A class of test images: A lies at the origin, B to the right of it, C above.")
+            show_tip(combo, "A class of test images: A lies at the origin, B to the right of it, C above.")
             row.addWidget(label(letter, "muted"))
             row.addWidget(combo, 1)
-        self._show = _button("plane_classes_button", "Show", "Show the plane through the means of these classes.")
-        row.addWidget(self._show)
+        self._show = _button(
+            "plane_classes_button", "Through these classes", "Show the plane through the means of these classes."
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addLayout(row)
+        layout.addWidget(self._show, alignment=Qt.AlignmentFlag.AlignRight)
         self.setFocusProxy(self._combos[0])
         self._show.setEnabled(False)
         self._show.clicked.connect(lambda: self.chosen.emit(tuple(combo.currentData() for combo in self._combos)))
@@ -312,11 +318,13 @@ class _Points(QWidget):
         self._source = QComboBox()
         self._source.setObjectName("plane_points_source")
         self._source.setAccessibleName("Points of the plane")
-        self._source.setToolTip("What the plane goes through. Pins and selected encodings are taken in their order.")
+        show_tip(self._source, "What the plane goes through. Pins and selected encodings are taken in their order.")
         for title, data in (("Test images", _IMAGES), ("First three pins", _PINS), ("First three selected", _SELECTED)):
             self._source.addItem(title, data)
         self._random = _button("plane_random_button", "Random", "Three test images at random, of the classes chosen.")
-        self._show = _button("plane_points_button", "Show", "Show the plane through these three points.")
+        self._show = _button(
+            "plane_points_button", "Through these points", "Show the plane through these three points."
+        )
         above = QHBoxLayout()
         above.setSpacing(8)
         above.addWidget(self._source, 1)
@@ -392,18 +400,21 @@ class _ImageRow(QWidget):
         self._class, self._number = QComboBox(), QSpinBox()
         self._class.setObjectName(f"plane_image_class_{letter.lower()}")
         self._class.setAccessibleName(f"Class of image {letter}")
-        self._class.setToolTip("The class that the test image is of.")
+        show_tip(self._class, "The class that the test image is of.")
         self._number.setObjectName(f"plane_image_number_{letter.lower()}")
         self._number.setAccessibleName(f"Number of image {letter}")
-        self._number.setToolTip("The test image, counted from 0 within the class, of those that are encoded.")
+        show_tip(self._number, "The test image, counted from 0 within the class, of those that are encoded.")
         self._number.setKeyboardTracking(False)
         self._number.setWrapping(True)
+        self._number.lineEdit().setTextMargins(6, 0, 6, 0)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
         row.addWidget(label(letter, "muted"))
         row.addWidget(self.view)
+        row.addWidget(label("class", "muted"))
         row.addWidget(self._class, 1)
+        row.addWidget(label("number", "muted"))
         row.addWidget(self._number, 1)
         self._class.currentIndexChanged.connect(self._choose_class)
         self._number.valueChanged.connect(self._show)
@@ -463,7 +474,7 @@ def _field(object_name: str) -> _Field:
 def _button(object_name: str, text: str, tooltip: str) -> QPushButton:
     button = QPushButton(text)
     button.setObjectName(object_name)
-    button.setToolTip(tooltip)
+    show_tip(button, tooltip)
     button.setAccessibleName(f"{text}: {tooltip}")
     button.setAutoDefault(False)  # or Return in any field would press it
     return button

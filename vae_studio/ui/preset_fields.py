@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 
 from vae_studio.core.config import RunConfig
 from vae_studio.core.presets import PRESETS, Preset
-from vae_studio.ui.controls import label
-from vae_studio.ui.fields import Choice, set_tip, show_tip
+from vae_studio.ui.controls import label, show_tip
+from vae_studio.ui.fields import Choice, set_tip
 
 _WORDS = {
     "latent_dims": "latent dims",

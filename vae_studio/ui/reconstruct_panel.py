@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from vae_studio.core.config import RunConfig
 from vae_studio.core.scene import EXPECTATION_DRAWS, Pictures, PicturesFrame
-from vae_studio.ui.controls import chip, label
+from vae_studio.ui.controls import chip, label, show_tip
 from vae_studio.ui.picture_sheets import PairSheet, SampleSheet
 from vae_studio.ui.theme import DARK, Theme
 
@@ -90,10 +90,10 @@ class ReconstructPanel(QFrame):
         if not vae:
             self._expect.setChecked(False)
         self._expect.setEnabled(vae)
-        self._expect.setToolTip(_EXPECTATION if vae else _NO_EXPECTATION)
+        show_tip(self._expect, _EXPECTATION if vae else _NO_EXPECTATION)
         _say(self._samples_title, "Samples from the prior" if vae else "Images at random codes")
         _say(self._samples_hint, "decoder mean at z ~ p(z)" if vae else "decoder output at z ~ N(0, I)")
-        self._resample.setToolTip("Draw other points z from the prior." if vae else _RANDOM_CODES)
+        show_tip(self._resample, "Draw other points z from the prior." if vae else _RANDOM_CODES)
         self._describe_pairs()
 
     def request(self) -> Pictures | None:
@@ -149,7 +149,7 @@ class ReconstructPanel(QFrame):
         ):
             widget.setObjectName(name)
             widget.setAccessibleName(spoken)
-            widget.setToolTip(tooltip)
+            show_tip(widget, tooltip)
         self._pairs_hint.setObjectName("reconstruct_hint")
         self.pairs.setObjectName("reconstruct_pairs")
         self.pairs.setAccessibleName("Test images and their reconstructions")
@@ -256,4 +256,4 @@ def _half(heading: tuple[QLabel, QLabel], controls: tuple[QWidget, ...], sheet: 
 def _say(line: QLabel, words: str) -> None:
     """What may be cut off in a narrow panel is in the tooltip too."""
     line.setText(words)
-    line.setToolTip(words)
+    show_tip(line, words)

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QWidget
 
-from vae_studio.ui.controls import chip
+from vae_studio.ui.controls import chip, show_tip
 from vae_studio.ui.pace_control import PaceControl
 from vae_studio.ui.theme import Theme, icon_named
 
@@ -37,7 +37,7 @@ class RunBar(QWidget):
         self._models.setObjectName("model_combo")
         self._models.setMinimumWidth(80)
         self._models.setAccessibleName("Model shown")
-        self._models.setToolTip("The model that the map and the decoder show")
+        show_tip(self._models, "The model that the map and the decoder show")
         for name, title in models:
             self._models.addItem(title, name)
         if models:
@@ -109,7 +109,7 @@ class RunBar(QWidget):
         for button, what, keys in ((self._undo, undoing, "Ctrl+Z"), (self._redo, redoing, "Ctrl+Shift+Z")):
             button.setEnabled(bool(what))
             words = button.accessibleName()
-            button.setToolTip(f"{words}: {what} ({keys})" if what else f"Nothing to {words.lower()} ({keys})")
+            show_tip(button, f"{words}: {what} ({keys})" if what else f"Nothing to {words.lower()} ({keys})")
 
     def set_run(self, title: str) -> None:
         """Name the run on top of the list of models."""
@@ -171,7 +171,7 @@ def _beside_icon(text: str) -> str:
 def _button(name: str, text: str, tooltip: str, *, primary: bool = False) -> QPushButton:
     result = QPushButton(text if name == "export_button" else _beside_icon(text))
     result.setObjectName(name)
-    result.setToolTip(tooltip)
+    show_tip(result, tooltip)
     result.setAccessibleName(text.strip("…"))
     result.setIconSize(QSize(12, 12))
     if primary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QStatusBar, QWidget
 
 from vae_studio.core.events import Progress
-from vae_studio.ui.controls import duration, label
+from vae_studio.ui.controls import duration, label, show_tip
 
 
 class RunStatus(QStatusBar):
@@ -25,7 +25,7 @@ class RunStatus(QStatusBar):
         self._bar.setRange(0, 1000)
         self._pace = label("", "muted")
         self._map = label("", "muted")
-        self._map.setToolTip("Milliseconds to decode what is visible of the map, last time")
+        show_tip(self._map, "Milliseconds to decode what is visible of the map, last time")
         self._device = label("", "muted")
         self._device.setObjectName("status_device")
         self._saved = label("", "muted")
@@ -41,10 +41,16 @@ class RunStatus(QStatusBar):
             self.addPermanentWidget(widget)
         self._bar.hide()
         self._paused = False
+        self._text, self._hint, self._hints_shown = "Opening…", "", True
 
     def show_text(self, text: str) -> None:
         """A word on what goes on when no run does."""
-        self._where.setText(text)
+        self._say(text)
+
+    def show_hints(self, shown: bool) -> None:
+        """Whether hints on the map are in place, as they are while it is seen."""
+        self._hints_shown = shown
+        self._say(self._text, self._hint)
 
     def show_progress(self, progress: Progress) -> None:
         self._bar.show()
@@ -53,7 +59,7 @@ class RunStatus(QStatusBar):
         if not progress.step:  # a run that was stopped at once
             return
         epochs = round(progress.total_steps * progress.epoch / progress.step)
-        self._where.setText(f"epoch {min(int(progress.epoch) + 1, epochs)} of {epochs}")
+        self._say(f"epoch {min(int(progress.epoch) + 1, epochs)} of {epochs}")
         left = "" if progress.seconds_left is None else f" · {duration(progress.seconds_left)} left"
         # Thin spaces group thousands, as in the Système international.
         speed = progress.steps_per_second  # 0 step by step
@@ -66,10 +72,11 @@ class RunStatus(QStatusBar):
         if paused:
             self._pace.setText("paused")
 
-    def end_run(self, text: str) -> None:
+    def end_run(self, text: str, hint: str = "") -> None:
+        """No run goes on; the hint says what can be done on the map."""
         self._bar.hide()
         self._pace.setText("")
-        self._where.setText(text)
+        self._say(text, hint)
 
     def show_map_time(self, seconds: float) -> None:
         self._map.setText(f"map {1000 * seconds:.1f} ms")
@@ -79,4 +86,8 @@ class RunStatus(QStatusBar):
 
     def show_saved(self, text: str, tooltip: str) -> None:
         self._saved.setText(text)
-        self._saved.setToolTip(tooltip)
+        show_tip(self._saved, tooltip)
+
+    def _say(self, text: str, hint: str = "") -> None:
+        self._text, self._hint = text, hint
+        self._where.setText(f"{text} · {hint}" if hint and self._hints_shown else text)

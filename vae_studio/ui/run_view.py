@@ -70,7 +70,7 @@ class RunView(QObject):
         card, config, objective = opened.card, opened.model.config, self._objective
         vae = config.model == "vae"
         self._curves.show_model(config, np.asarray(card.get("kl_per_dim") or [], np.float32))
-        self._status.end_run(f"Exploring {opened.name} · {_HINT}")
+        self._status.end_run(f"Exploring {opened.name}", _HINT)
         objective.clear_numbers()
         if card.get("reconstruction") is not None:
             terms = card["reconstruction"], card["kl"] if vae else 0.0

@@ -32,7 +32,7 @@ from vae_studio.core.samples import (
     SampleRequest,
     Source,
 )
-from vae_studio.ui.controls import ValueSlider, chip, label
+from vae_studio.ui.controls import ValueSlider, chip, label, show_tip
 
 COUNTS = (12, 24, 60, 96, 144)  # with many divisors, for pages of any shape
 _COUNT = 60
@@ -96,10 +96,10 @@ class SampleChoices(QWidget):
         if not vae:
             self._mean.setChecked(True)
         self._draw.setEnabled(vae)
-        self._draw.setToolTip(_DRAW if vae else _NO_DRAW)
+        show_tip(self._draw, _DRAW if vae else _NO_DRAW)
         self._mean.setText("mean" if vae else "output")
         self._mean.setAccessibleName(self._mean.text())
-        self._mean.setToolTip("The mean of p(x|z) at each point." if vae else "What the decoder makes of each point.")
+        show_tip(self._mean, "The mean of p(x|z) at each point." if vae else "What the decoder makes of each point.")
         with QSignalBlocker(self._source):
             self._source.setItemText(0, "Prior p(z)" if vae else "Random codes")
 
@@ -113,7 +113,7 @@ class SampleChoices(QWidget):
                 if name:
                     self._source.addItem(f"Class {name}", number)
             self._source.setCurrentIndex(max(0, self._source.findData(chosen)))
-        self._source.setToolTip(_SOURCE if any(names) else f"{_SOURCE}\n{_NO_CLASSES}")
+        show_tip(self._source, _SOURCE if any(names) else f"{_SOURCE}\n{_NO_CLASSES}")
         self._show_detail()
         if self._source.currentData() != chosen:
             self.changed.emit()
@@ -174,6 +174,7 @@ class SampleChoices(QWidget):
     def _fill(self) -> None:
         self._source.addItem("Prior p(z)", _PRIOR)
         self._source.addItem("Around the point", _AROUND)
+        self._source.setMaxVisibleItems(16)
         self._source.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._components.addItem("1 to 3 Gaussians", None)
         for number in _COMPONENTS:
@@ -228,7 +229,7 @@ class SampleChoices(QWidget):
             widget.setObjectName(name)
             if spoken:
                 widget.setAccessibleName(spoken)
-                widget.setToolTip(tip)
+                show_tip(widget, tip)
 
     def _lay_out(self) -> None:
         self._above = QBoxLayout(QBoxLayout.Direction.LeftToRight)

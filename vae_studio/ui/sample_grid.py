@@ -7,6 +7,7 @@ from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from vae_studio.ui.controls import tip_markup
 from vae_studio.ui.picture_sheets import draw_images
 from vae_studio.ui.theme import DARK, Theme
 
@@ -142,7 +143,7 @@ class SampleGrid(QWidget):
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip:
             index = self._at(event.pos())
-            QToolTip.showText(event.globalPos(), "" if index is None else self._words[index], self)
+            QToolTip.showText(event.globalPos(), "" if index is None else tip_markup(self._words[index]), self)
             return True
         return super().event(event)
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QFocusEvent, QFont, QFontMetrics, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QAbstractButton, QLayout, QVBoxLayout, QWidget
 
-from vae_studio.ui.controls import ScrollingArea
+from vae_studio.ui.controls import ScrollingArea, show_tip
 
 
 class Section(QWidget):
@@ -103,7 +103,7 @@ class _Heading(QAbstractButton):
     def set_words(self, words: str) -> None:
         self._words = words
         self.setAccessibleName(f"{self.text()}: {words}" if words else self.text())
-        self.setToolTip(f"Show or hide this part.\n{self.text()}: {words or 'as usual'}")
+        show_tip(self, f"Show or hide this part.\n{self.text()}: {words or 'as usual'}")
         self.update()
 
     def sizeHint(self) -> QSize:

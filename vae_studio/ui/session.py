@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from vae_studio import tasks
 from vae_studio.core.exploration import Exploration, Layers, difference, in_another_model
 from vae_studio.core.marks import spots_of
-from vae_studio.core.plane import Plane
+from vae_studio.core.plane import Plane, Seen
 from vae_studio.core.probing import fits
 from vae_studio.core.scene import EncodingsFrame, Pictures, Scene, TestImages, Version, View
 from vae_studio.ui.history import History
@@ -65,6 +65,7 @@ class Session(QObject):
         self.opened: tasks.OpenedModel | None = None
         self._images: TestImages | None = None
         self._means: np.ndarray | None = None
+        self._seen: tuple[np.ndarray | None, Seen | None] = (None, None)  # which means, and from the plane of the map
         self._view: View | None = None
         self._pictures: Pictures | None = None
         self._spots: np.ndarray | None = None  # of pins and path
@@ -209,7 +210,9 @@ class Session(QObject):
             self.layers_changed.emit(now.layers)
         if moved or drawn or marked or self._wants_ellipses() != self.scene.ellipses:
             self._ask()
-        if self._means is not None and (new_plane or (moved and len(now.point) > 2)):
+        # Moved within its plane, the point has all encodings where they were, and as strong.
+        beside = new_plane or (moved and not now.plane.has_one_parallel(before.point, now.point))
+        if beside and self._means is not None:
             self._place_encodings()
         if before is None:
             self.history_changed.emit()
@@ -362,7 +365,11 @@ class Session(QObject):
             self.encodings_placed.emit(None, None, None)
             self.ellipses_placed.emit(None)
             return
-        points, strength = self.scene.plane.project(self._means, self.scene.point)
+        means, seen = self._seen
+        if means is not self._means or seen.plane != self.scene.plane:
+            seen = Seen.of(self.scene.plane, self._means)
+            self._seen = self._means, seen
+        points, strength = seen.places.astype(np.float32), seen.strength(self.scene.point)
         self.encodings_placed.emit(points, self._images.labels, strength)
         self.ellipses_placed.emit(self._spread[1] if self._spread[0] == self.scene.plane else None)
 

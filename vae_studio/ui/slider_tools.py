@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QWidget
 
-from vae_studio.ui.controls import chip
+from vae_studio.ui.controls import chip, show_tip
 
 _GAP = 4
 _LEAST_SEARCH = 64
@@ -56,9 +56,9 @@ class SliderTools(QWidget):
         for button, on, words in ((self.by_kl, by_kl, _ORDER), (self.active, active_only, _ACTIVE)):
             button.setChecked(on and known)
             button.setEnabled(known)
-            button.setToolTip(words if known else _UNKNOWN)
+            show_tip(button, words if known else _UNKNOWN)
         if known:
-            self.active.setToolTip(f"{_ACTIVE}\n{active} of {dims} are active.")
+            show_tip(self.active, f"{_ACTIVE}\n{active} of {dims} are active.")
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -87,9 +87,10 @@ class _Search(QLineEdit):
         self.setObjectName("sliders_search")
         self.setPlaceholderText("find z…")
         self.setAccessibleName("Find a slider")
-        self.setToolTip(
+        show_tip(
+            self,
             "The number of a latent dimension (17 or z17), or a part of a direction’s name. Enter goes to the first "
-            "slider found, Page Up and Page Down scroll, Esc shows all again."
+            "slider found, Page Up and Page Down scroll, Esc shows all again.",
         )
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 

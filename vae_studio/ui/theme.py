@@ -202,6 +202,7 @@ QPushButton:disabled, QToolButton:disabled { color: $faint; background: $panel; 
 QPushButton:focus, QToolButton:focus { border-color: $accent; }
 QPushButton[kind="primary"] { background: $fill; color: $on_accent; border-color: $fill; font-weight: 600; }
 QPushButton[kind="primary"]:disabled { background: $field; color: $faint; border-color: $border; }
+QPushButton::menu-indicator { image: none; width: 0; }
 QPushButton[kind="chip"] { padding: 2px 8px; }
 QPushButton[kind="chip"]:checked { background: $fill; color: $on_accent; border-color: $fill; }
 QPushButton[kind="primary"]:focus, QPushButton[kind="chip"]:checked:focus { border-color: $text; }
@@ -221,6 +222,7 @@ QComboBox:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QLineEdit:disabl
 QDoubleSpinBox[role="faint"] { color: $faint; }
 QComboBox { combobox-popup: 0; }
 QComboBox[form="true"] { padding-right: 0; }
+QComboBox QAbstractItemView::item { padding: 2px 6px; min-height: 20px; }
 QComboBox QAbstractItemView::item:disabled { color: $faint; }
 QComboBox::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow { image: url("$icons/chevron-$name.svg"); width: 12px; height: 12px; }

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from vae_studio.ui.controls import tip_markup
 from vae_studio.ui.theme import DARK, Theme
 from vae_studio.ui.timings import SPAN, TICK, Figures, Spread
 
@@ -79,7 +80,7 @@ class TimingsOverlay(QWidget):
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             row = (event.pos().y() - _PADDING) // self._row_height(QFontMetrics(self._font()))
             texts = (_HEADER, *(help_ for _, help_ in _ROWS.values()), _FOOTER)
-            QToolTip.showText(event.globalPos(), texts[min(max(row, 0), len(texts) - 1)], self)
+            QToolTip.showText(event.globalPos(), tip_markup(texts[min(max(row, 0), len(texts) - 1)]), self)
             return True
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self.updateGeometry()

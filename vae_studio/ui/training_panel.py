@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushBut
 
 from vae_studio.core.config import RunConfig
 from vae_studio.core.events import Evaluated, Progress, Started
-from vae_studio.ui.controls import chip, label
+from vae_studio.ui.controls import chip, label, show_tip
 from vae_studio.ui.curve_legend import LegendEntry
 from vae_studio.ui.curve_plot import Curve, CurvePlot
 from vae_studio.ui.curves import Series
@@ -129,10 +129,11 @@ class TrainingPanel(QFrame):
         self.loss_plot.left.set_title(unit)
         positive = config.likelihood.kind in _POSITIVE
         self.log_chip.setEnabled(positive)
-        self.log_chip.setToolTip(
+        show_tip(
+            self.log_chip,
             f"Logarithmic axis for the losses ({unit})"
             if positive
-            else "No logarithmic axis: the nats of a density may be negative"
+            else "No logarithmic axis: the nats of a density may be negative",
         )
         self._set_log()
 
@@ -160,8 +161,8 @@ class TrainingPanel(QFrame):
         self.smooth_chip = chip("smooth", "Moving average over about a twelfth of an epoch, raw values faint behind it")
         self.fit_button = QPushButton("Fit")
         self.fit_button.setProperty("kind", "chip")
-        self.fit_button.setToolTip(
-            "Show everything again after zooming (wheel) or panning (drag); so does a double-click"
+        show_tip(
+            self.fit_button, "Show everything again after zooming (wheel) or panning (drag); so does a double-click"
         )
         self.fit_button.setAccessibleName("Fit the training plots")
         self.fit_button.setEnabled(False)
