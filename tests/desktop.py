@@ -25,6 +25,8 @@ Rect = tuple[int, int, int, int]
 _TOOLS = ("Xvfb", "openbox", "xdotool")
 _DRAG_STEPS = 20
 _POLL = 0.03
+WAIT = 60.0
+"""Seconds that a busy machine is allowed for what takes none."""
 
 
 class Program:
@@ -78,7 +80,7 @@ class Desktop:
         self._started.append(program.process)
         return program
 
-    def wait_for(self, predicate: Callable[[], T], timeout: float = 10.0, what: str = "the condition") -> T:
+    def wait_for(self, predicate: Callable[[], T], timeout: float = WAIT, what: str = "the condition") -> T:
         """Poll until `predicate()` is true and return its value; fail the test with the programs' output if not."""
         end = time.monotonic() + timeout
         while True:
@@ -90,7 +92,7 @@ class Desktop:
                 pytest.fail(f"waited {timeout:g} s for {what} in vain\n{said}")
             time.sleep(_POLL)
 
-    def rect(self, name: str, program: Program | None = None, timeout: float = 10.0) -> Rect:
+    def rect(self, name: str, program: Program | None = None, timeout: float = WAIT) -> Rect:
         """Where the object of this name lies, as soon as the program says so and has not moved it for a while."""
         program = program or self.programs[-1]
         before: list[Rect | None] = [None]
@@ -100,6 +102,21 @@ class Desktop:
             return before[0] if rect == before[0] else None
 
         return self.wait_for(settled, timeout, f"a widget named {name!r} (there are {sorted(program.rects())})")
+
+    def settle(self, program: Program | None = None, seconds: float = 0.5) -> None:
+        """Wait until no widget has moved for so long: a program says every tenth of a second where they lie."""
+        program = program or self.programs[-1]
+        before: dict[str, Rect] = {}
+        since = time.monotonic()
+
+        def settled() -> bool:
+            nonlocal before, since
+            rects, now = program.rects(), time.monotonic()
+            if rects != before:
+                before, since = rects, now
+            return bool(rects) and now - since >= seconds
+
+        self.wait_for(settled, what="the widgets to stay where they are")
 
     def centre(self, name: str, program: Program | None = None) -> tuple[int, int]:
         x, y, width, height = self.rect(name, program)
@@ -152,7 +169,7 @@ class Desktop:
         x, y, width, height = rect
         return image[y : y + height, x : x + width].copy()
 
-    def still_screenshot(self, rect: Rect | None = None, timeout: float = 10.0) -> np.ndarray:
+    def still_screenshot(self, rect: Rect | None = None, timeout: float = WAIT) -> np.ndarray:
         """A screenshot once the picture has stopped changing: three in a row, 60 ms apart, agree."""
         shots = [self.screenshot(rect)]
 

@@ -60,3 +60,12 @@ class Leftovers:
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         widgets = QApplication.topLevelWidgets()
         return [w for w in widgets if w.isVisible() and w.windowType() != Qt.WindowType.ToolTip]
+
+
+def clear_theme() -> None:
+    """Take the stylesheet from the application, if there are both."""
+    from PySide6.QtWidgets import QApplication
+
+    app = QApplication.instance()
+    if app is not None and app.styleSheet():
+        app.setStyleSheet("")

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from desktop import Desktop, Program
+from desktop import WAIT, Desktop, Program
 from PySide6.QtCore import QPointF
-from test_window_x11 import PROGRAM, SLOW_START, explorer, home, latent_map, program  # noqa: F401  (fixtures)
+from test_window_x11 import PROGRAM, explorer, home, latent_map, program  # noqa: F401  (fixtures)
 
 from vae_studio.core.checkpoint import LoadedModel
 from vae_studio.core.config import DataConfig
@@ -55,20 +55,20 @@ def test_a_drawn_one_and_zero_are_encoded_among_their_class(
     dialog = desktop.xdotool("search", "--sync", "--onlyvisible", "--name", "Draw or open an image").split()[-1]
     desktop.rect("image_dialog")
     desktop.xdotool("windowmove", "--sync", dialog, "0", str(desktop.height - 480))
-    desktop.wait_for(lambda: program.rects().get("image_dialog", (1000,))[0] < 20, 20, "the dialog to move")
+    desktop.wait_for(lambda: program.rects().get("image_dialog", (1000,))[0] < 20, WAIT, "the dialog to move")
     one = [(0.52, 0.15 + 0.7 * t / 20) for t in range(21)]
     turns = [2 * math.pi * t / 40 for t in range(41)]
     zero = [(0.5 + 0.22 * math.sin(turn), 0.5 - 0.34 * math.cos(turn)) for turn in turns]
     for digit, places in ((1, one), (0, zero)):
         desktop.click(*desktop.centre("draw_clear"))
-        desktop.wait_for(lambda: "encode_pictures" not in program.rects(), 20, "the empty canvas")
+        desktop.wait_for(lambda: "encode_pictures" not in program.rects(), WAIT, "the empty canvas")
         empty = map_beside_dialog(desktop, desktop.still_screenshot(area))
         stroke(desktop, places)
 
         def marked(before: np.ndarray = empty) -> np.ndarray:
             return changed(before, map_beside_dialog(desktop, desktop.still_screenshot(area)))
 
-        desktop.wait_for(lambda: marked().sum() > 30, SLOW_START, "its place on the map")
+        desktop.wait_for(lambda: marked().sum() > 30, WAIT, "its place on the map")
         rows, columns = np.nonzero(marked())
         twin, _, _ = latent_map(desktop)
         centre = np.array(twin.to_latent(QPointF(float(np.median(columns)), float(np.median(rows)))))

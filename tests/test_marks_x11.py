@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from desktop import Desktop, Program
+from desktop import WAIT, Desktop, Program
 from PIL import Image
 from PySide6.QtCore import QPointF
 from small_models import decoded
@@ -48,16 +48,16 @@ def test_a_path_from_the_menu_is_shown_and_dragged(
         return bool((np.abs(strip_on_screen(desktop) - wanted).mean(axis=(1, 2)) < 0.06).all())
 
     desktop.click(*places[0], button=3)
-    desktop.wait_for(lambda: "map_menu" in program.rects(), 20, "the menu")
+    desktop.wait_for(lambda: "map_menu" in program.rects(), WAIT, "the menu")
     desktop.key("Down", "Down", "Down", "Return")  # Start path here
-    desktop.wait_for(lambda: "path_hint" in program.rects(), 20, "the path's beginning")
+    desktop.wait_for(lambda: "path_hint" in program.rects(), WAIT, "the path's beginning")
     desktop.click(*places[1], button=3)
-    desktop.wait_for(lambda: "map_menu" in program.rects(), 20, "the menu")
+    desktop.wait_for(lambda: "map_menu" in program.rects(), WAIT, "the menu")
     desktop.key("Down", "Down", "Down", "Down", "Return")  # Add to path as B
-    desktop.wait_for(lambda: "path_strip" in program.rects(), 20, "the strip")
-    desktop.wait_for(lambda: shows_path_to(1), 20, "the images from a zero to a one")
+    desktop.wait_for(lambda: "path_strip" in program.rects(), WAIT, "the strip")
+    desktop.wait_for(lambda: shows_path_to(1), WAIT, "the images from a zero to a one")
     assert not shows_path_to(7)
     desktop.drag(places[1], places[7])
-    desktop.wait_for(lambda: shows_path_to(7), 20, "the images from a zero to a seven")
+    desktop.wait_for(lambda: shows_path_to(7), WAIT, "the images from a zero to a seven")
     desktop.key("ctrl+z")
-    desktop.wait_for(lambda: shows_path_to(1), 20, "the images from a zero to a one again")
+    desktop.wait_for(lambda: shows_path_to(1), WAIT, "the images from a zero to a one again")

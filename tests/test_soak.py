@@ -32,7 +32,7 @@ def live(seconds: float) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-@pytest.mark.parametrize("seconds", [12, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [8, pytest.param(40, marks=pytest.mark.slow)])
 def test_live_curves_cost_no_reference_and_no_memory(
     qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from desktop import Desktop, Program
+from command_line import run
+from desktop import WAIT, Desktop, Program
 from PIL import Image
 from PySide6.QtCore import QPointF
 
@@ -26,7 +27,6 @@ from vae_studio.ui.latent_map import LatentMap
 pytestmark = [pytest.mark.x11, pytest.mark.usefixtures("qapp")]
 
 PROGRAM = [sys.executable, "-m", "vae_studio"]
-SLOW_START = 60.0
 PAPER, INK = np.array([15.0, 17.0, 20.0]), np.array([255.0, 255.0, 255.0])  # of the dark theme, as the design has it
 
 
@@ -53,12 +53,16 @@ def home(tmp_path: Path) -> dict[str, str]:
 def start(desktop: Desktop, home: dict[str, str]) -> Program:
     """The window, with the shipped 2-D explorer decoded, its encodings placed, and standing still."""
     started = desktop.launch(PROGRAM, home)
-    desktop.wait_for(lambda: {"latent_map", "decoder_view"} <= set(started.rects()), SLOW_START, "the window")
+    desktop.wait_for(lambda: {"latent_map", "decoder_view"} <= set(started.rects()), WAIT, "the window")
+    # A legend, which leaves less room for the map, comes with the images that are encoded.
+    desktop.wait_for(lambda: "legend_class_9" in started.rects(), WAIT, "the test images")
+    desktop.settle()
     view = desktop.rect("decoder_view")
-    desktop.wait_for(lambda: desktop.screenshot(view).max() > 200, SLOW_START, "the first decoded image")
-    area = desktop.rect("latent_map")
-    desktop.wait_for(lambda: (np.ptp(desktop.screenshot(area), axis=2) > 60).sum() > 5000, SLOW_START, "encodings")
-    desktop.still_screenshot(area, SLOW_START)
+    desktop.wait_for(lambda: desktop.screenshot(view).max() > 200, WAIT, "the first decoded image")
+    x, y, width, height = desktop.rect("latent_map")
+    inside = (x + 5, y + 5, width - 10, height - 10)  # of the frame that says that it has the keyboard
+    desktop.wait_for(lambda: (np.ptp(desktop.screenshot(inside), axis=2) > 60).sum() > 5000, WAIT, "encodings")
+    desktop.still_screenshot(inside)
     return started
 
 
@@ -117,9 +121,9 @@ def test_dragging_wheel_and_keys_show_what_the_decoder_gives_and_other_parts_of_
     at = {digit: decoded(explorer, twin.to_latent(QPointF(x - left, y - top))) for digit, (x, y) in places.items()}
     ring = twin.to_pixel((0.0, 0.0))
     desktop.drag((left + round(ring.x()), top + round(ring.y())), places[0])
-    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - at[0]).mean() < 0.03, 20, "the zero")
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - at[0]).mean() < 0.03, WAIT, "the zero")
     desktop.drag(places[0], places[1])
-    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - at[1]).mean() < 0.03, 20, "the one")
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - at[1]).mean() < 0.03, WAIT, "the one")
     assert np.abs(at[0] - at[1]).mean() > 0.1, "the two digits must differ, or the test says nothing"
 
     x, y, width, height = area = desktop.rect("latent_map")
@@ -131,26 +135,27 @@ def test_dragging_wheel_and_keys_show_what_the_decoder_gives_and_other_parts_of_
     desktop.move(5, 5)  # away from encodings, whose images would cover the map
     whole = desktop.still_screenshot(area)
     desktop.wheel(x + width // 3, y + height // 3, 4)
-    desktop.wait_for(lambda: differs(whole) > 5, 20, "the map to zoom")
+    desktop.wait_for(lambda: differs(whole) > 5, WAIT, "the map to zoom")
     zoomed = desktop.still_screenshot(area)
     desktop.drag((x + width // 4, y + height // 4), (x + width // 2, y + height // 2))
-    desktop.wait_for(lambda: differs(zoomed) > 5, 20, "the map to pan")
+    desktop.wait_for(lambda: differs(zoomed) > 5, WAIT, "the map to pan")
     digit = shown_digit(desktop)
     desktop.key(*["Right"] * 30)
-    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() > 0.01, 20, "another digit")
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() > 0.01, WAIT, "another digit")
     desktop.key("0")
     desktop.move(5, 5)
-    desktop.wait_for(lambda: differs(whole) < 3, 20, "the whole map again, but for the moved point")
+    desktop.wait_for(lambda: differs(whole) < 3, WAIT, "the whole map again, but for the moved point")
 
 
 def test_the_next_start_goes_on_where_the_window_was_closed(desktop: Desktop, home: dict[str, str]) -> None:
     first = start(desktop, home)
     window = desktop.xdotool("search", "--onlyvisible", "--name", "VAE Studio").split()[0]
     desktop.xdotool("windowsize", "--sync", window, "1180", "760")
-    desktop.wait_for(lambda: first.rects()["main_window"][2:] == (1180, 760), 20, "the new size")
+    desktop.wait_for(lambda: first.rects()["main_window"][2:] == (1180, 760), WAIT, "the new size")
     desktop.key("ctrl+t")
     corner = (*desktop.rect("setup_panel")[:2], 8, 300)
-    desktop.wait_for(lambda: desktop.screenshot(corner).mean() > 200, 20, "the light theme")
+    desktop.wait_for(lambda: desktop.screenshot(corner).mean() > 200, WAIT, "the light theme")
+    desktop.settle()
     x, y, width, height = area = desktop.rect("latent_map")
     whole = desktop.still_screenshot(area)
     desktop.wheel(x + width // 3, y + height // 3, 4)
@@ -160,7 +165,7 @@ def test_the_next_start_goes_on_where_the_window_was_closed(desktop: Desktop, ho
     desktop.key("Escape")
     desktop.move(5, 5)
     desktop.wait_for(
-        lambda: np.abs(desktop.still_screenshot(area).astype(int) - whole).mean() > 5, 20, "the map to zoom"
+        lambda: np.abs(desktop.still_screenshot(area).astype(int) - whole).mean() > 5, WAIT, "the map to zoom"
     )
     left, digit = desktop.still_screenshot(area), shown_digit(desktop)
     desktop.key("ctrl+q")
@@ -169,22 +174,22 @@ def test_the_next_start_goes_on_where_the_window_was_closed(desktop: Desktop, ho
     assert second.rects()["main_window"][2:] == (1180, 760)
     assert desktop.rect("latent_map") == area
     corner = (*desktop.rect("setup_panel")[:2], 8, 300)
-    desktop.wait_for(lambda: desktop.screenshot(corner).mean() > 200, 20, "the light theme")
+    desktop.wait_for(lambda: desktop.screenshot(corner).mean() > 200, WAIT, "the light theme")
 
     def is_as_it_was() -> bool:
         return np.abs(desktop.still_screenshot(area).astype(int) - left).mean() < 1
 
-    desktop.wait_for(is_as_it_was, SLOW_START, "the map as it was left")
+    desktop.wait_for(is_as_it_was, WAIT, "the map as it was left")
     assert np.abs(shown_digit(desktop) - digit).mean() < 0.01
     desktop.key("ctrl+z")
     assert is_as_it_was(), "there is nothing to undo yet"
     desktop.click(x + width // 4, y + height // 2)
     desktop.move(5, 5)
-    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() > 0.02, 20, "another digit")
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() > 0.02, WAIT, "another digit")
     desktop.key("ctrl+z")
-    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() < 0.01, 20, "the digit before")
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() < 0.01, WAIT, "the digit before")
     desktop.key("ctrl+shift+z")
-    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() > 0.02, 20, "the other digit again")
+    desktop.wait_for(lambda: np.abs(shown_digit(desktop) - digit).mean() > 0.02, WAIT, "the other digit again")
     end(second)
 
 
@@ -193,7 +198,7 @@ def train(desktop: Desktop) -> None:
     curves = desktop.rect("loss_plot")
     empty = desktop.screenshot(curves)
     desktop.click(*desktop.centre("train_button"))
-    desktop.wait_for(lambda: np.abs(desktop.screenshot(curves).astype(int) - empty).mean() > 0.3, 60, "curves")
+    desktop.wait_for(lambda: np.abs(desktop.screenshot(curves).astype(int) - empty).mean() > 0.3, WAIT, "curves")
 
 
 def kept(folder: Path) -> set[Path]:
@@ -207,16 +212,16 @@ def test_train_pause_resume_stop_train_and_close_keeps_both_models(
     curves, area = desktop.rect("loss_plot"), desktop.rect("latent_map")
     before = desktop.screenshot(area)
     train(desktop)
-    desktop.wait_for(lambda: np.abs(desktop.screenshot(area).astype(int) - before).mean() > 5, 60, "the map to move")
+    desktop.wait_for(lambda: np.abs(desktop.screenshot(area).astype(int) - before).mean() > 5, WAIT, "the map to move")
     desktop.click(*desktop.centre("pause_button"))
     paused = desktop.still_screenshot(curves, 30)
     with pytest.raises(subprocess.TimeoutExpired):
         program.process.wait(0.5)
     assert np.array_equal(desktop.screenshot(curves), paused), "paused curves stand still"
     desktop.click(*desktop.centre("pause_button"))
-    desktop.wait_for(lambda: not np.array_equal(desktop.screenshot(curves), paused), 30, "curves to go on")
+    desktop.wait_for(lambda: not np.array_equal(desktop.screenshot(curves), paused), WAIT, "curves to go on")
     desktop.click(*desktop.centre("stop_button"))
-    desktop.wait_for(lambda: "train_button" in program.rects(), 30, "the end of the run")
+    desktop.wait_for(lambda: "train_button" in program.rects(), WAIT, "the end of the run")
     (file,) = kept(tmp_path)
     card = json.loads(file.with_suffix(".json").read_text())
     assert card["ended"] == "stopped"
@@ -235,10 +240,10 @@ def test_exported_grid_equals_the_command_lines_and_a_signal_while_training_keep
 ) -> None:
     desktop.key("ctrl+e")
     desktop.click(*desktop.centre("export_confirm"))
-    (target,) = desktop.wait_for(lambda: list((tmp_path / "pictures").glob("*.png")), 30, "the file")
-    desktop.rect("show_file_button", timeout=20)
+    (target,) = desktop.wait_for(lambda: list((tmp_path / "pictures").glob("*.png")), WAIT, "the file")
+    desktop.rect("show_file_button")
     other = tmp_path / "by-command.png"
-    subprocess.run([*PROGRAM, "grid", "explorer-2d", "--out", str(other)], check=True, capture_output=True)
+    assert run(f"grid explorer-2d --out '{other}'").exit_code == 0
     with Image.open(target) as a, Image.open(other) as b:
         assert a.size == (560, 560)
         assert a.tobytes() == b.tobytes()
@@ -256,7 +261,7 @@ def test_a_file_that_is_no_model_is_named_in_the_window(desktop: Desktop, home: 
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(os.urandom(1000))
     program = desktop.launch([*PROGRAM, str(broken)], home)
-    desktop.wait_for(lambda: "notice_text" in program.rects(), SLOW_START, "the notice")
+    desktop.wait_for(lambda: "notice_text" in program.rects(), WAIT, "the notice")
     desktop.click(*desktop.centre("notice_close"))
-    desktop.wait_for(lambda: "notice_text" not in program.rects(), 20, "the notice to go")
+    desktop.wait_for(lambda: "notice_text" not in program.rects(), WAIT, "the notice to go")
     assert program.running

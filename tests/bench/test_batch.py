@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from command_line import json_lines, run
 from test_bench import QUICK, check
 
 from vae_studio.bench import batch
-from vae_studio.bench.measure import Plan
 from vae_studio.core import datasets
 from vae_studio.core.batch_offer import offer
 from vae_studio.core.config import DataConfig
@@ -16,9 +17,15 @@ from vae_studio.core.presets import PRESETS
 from vae_studio.core.train import train
 
 
-def test_a_quick_run_trains_both_batches(plan: Plan) -> None:
-    section = batch.batch(plan)
-    pairs = list(zip(section.lines[::2], section.lines[1::2], strict=True))
+def test_the_command_trains_both_batches_and_prints_what_it_measured(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    result = run(f"{QUICK} --only batch --out {out}")
+    assert result.exit_code == 0, result.stderr
+    (document,) = json_lines(out.read_text("utf-8").replace("\n", ""))
+    check(document, result.stdout)
+    (section,) = document["sections"]
+    assert section["section"] == "batch"
+    pairs = list(zip(section["lines"][::2], section["lines"][1::2], strict=True))
     assert len(pairs) == len(batch.CASES)
     few = DataConfig(limit=batch.QUICK_IMAGES)
     data = datasets.load(few)
@@ -26,12 +33,13 @@ def test_a_quick_run_trains_both_batches(plan: Plan) -> None:
         own = PRESETS[name].config.with_changes(device="cpu", epochs=epochs)
         configs = own, offer(own, 60_000).applied(own)
         for config, line in zip(configs, lines, strict=True):
-            assert f"batch {config.batch_size}, rate {config.learning_rate:g}, " in line.remark
+            assert f"batch {config.batch_size}, rate {config.learning_rate:g}, " in line["remark"]
             *_, last = train(config.with_changes(data=few, epochs=1), data)
             assert isinstance(last, Finished)
-            assert line.figures["neg_elbo"].value == pytest.approx(last.evaluation.neg_elbo, rel=1e-3)
-            assert line.figures["seconds"].value > 0
-            assert "ratio" not in line.figures and "worse" not in line.figures, "one epoch compares nothing"
+            figures = line["figures"]
+            assert figures["neg_elbo"]["value"] == pytest.approx(last.evaluation.neg_elbo, rel=1e-3)
+            assert figures["seconds"]["value"] > 0
+            assert "ratio" not in figures and "worse" not in figures, "one epoch compares nothing"
 
 
 def test_there_is_an_offer_for_every_case_and_it_is_larger() -> None:
@@ -39,12 +47,3 @@ def test_there_is_an_offer_for_every_case_and_it_is_larger() -> None:
         config = PRESETS[name].config.with_changes(epochs=epochs)
         assert offer(config, 60_000).batch_size > config.batch_size
         assert not offer(config.with_changes(epochs=epochs // 2), 60_000), "so few epochs as that are too few"
-
-
-def test_the_command_prints_what_it_measured(tmp_path) -> None:
-    out = tmp_path / "bench.json"
-    result = run(f"{QUICK} --only batch --out {out}")
-    assert result.exit_code == 0, result.stderr
-    (document,) = json_lines(out.read_text("utf-8").replace("\n", ""))
-    assert [section["section"] for section in document["sections"]] == ["batch"]
-    check(document, result.stdout)

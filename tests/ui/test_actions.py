@@ -7,7 +7,7 @@ import itertools
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMainWindow, QMenu
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu
 
 from vae_studio.ui.actions import Actions
 
@@ -38,7 +38,10 @@ def in_menus(window):
     """The actions of every menu of the bar, by its title."""
     menus = [action.menu() for action in window.menuBar().actions()]
     assert all(isinstance(menu, QMenu) for menu in menus)
-    return {menu.title(): [action for action in menu.actions() if not action.isSeparator()] for menu in menus}
+    return {
+        menu.title().replace("&", ""): [action for action in menu.actions() if not action.isSeparator()]
+        for menu in menus
+    }
 
 
 def test_every_action_has_a_text_and_a_shortcut_of_its_own(actions):
@@ -94,6 +97,20 @@ def test_the_help_page_lists_what_the_menus_show(window, actions):
         for title, found in in_menus(window).items()
     ]
     assert actions.groups() == shown
+
+
+def test_each_menu_opens_by_a_letter_of_its_own(window, actions, qtbot):
+    actions.fill(window.menuBar())
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
+    for letter, menu in zip("fevtixh", in_menus(window), strict=True):
+        qtbot.keyClick(window, letter, Qt.KeyboardModifier.AltModifier)
+        opened = QApplication.activePopupWidget()
+        assert opened is not None and opened.title().replace("&", "") == menu
+        qtbot.keyClick(opened, Qt.Key.Key_Escape)
+    taken = {action.shortcut().toString() for action in every(actions).values()}
+    assert not taken & {f"Alt+{letter}" for letter in "FEVTIXH"}
 
 
 def test_no_menu_begins_or_ends_with_a_line(window, actions):

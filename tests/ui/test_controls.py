@@ -6,10 +6,12 @@ import math
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionSlider
+from PySide6.QtGui import QAccessible, QAction
+from PySide6.QtWidgets import QApplication, QListWidgetItem, QPushButton, QSlider, QStyle, QStyleOptionSlider
+from tips import tip
 
 from vae_studio.core.plane import subscript
-from vae_studio.ui.controls import ValueSlider, chip, label
+from vae_studio.ui.controls import ValueSlider, chip, label, show_tip, shrinking_label
 
 LEFT, KEY = Qt.MouseButton.LeftButton, Qt.Key
 
@@ -204,6 +206,61 @@ def test_names_and_tooltips(linear):
     for part in (linear.slider, linear.field):
         assert part.accessibleName() == "Number"
         assert part.toolTip() == "What it does"
+
+
+TIPS = (
+    "Short.",
+    "A sentence that goes on and on, and tells what the thing is for, which is not told in a few words at all.",
+    "One line.\nAnother one, R & D, “μ” ± 0.5.",
+    "1 < 2, said by <b>somebody</b> & others.png",
+    "",
+)
+
+
+@pytest.mark.parametrize("before", TIPS)
+@pytest.mark.parametrize("words", TIPS)
+def test_a_tooltip_is_read_and_heard_as_it_was_written(qtbot, before, words):
+    button, action, item = QPushButton("Press"), QAction("Do"), QListWidgetItem("Entry")
+    qtbot.addWidget(button)
+    for what in (button, action, item):
+        for text in (before, words):
+            show_tip(what, text)
+    assert tip(button) == tip(item) == words
+    assert tip(action) == (words or "Do")  # for want of one Qt gives an action's name
+    heard = QAccessible.queryAccessibleInterface(button).text(QAccessible.Text.Description)
+    assert heard == words
+
+
+def test_a_tooltip_leaves_a_description_from_elsewhere(qtbot):
+    slider = QSlider()
+    qtbot.addWidget(slider)
+    show_tip(slider, TIPS[1])
+    slider.setAccessibleDescription("3 steps")
+    show_tip(slider, TIPS[0], TIPS[1])
+    assert tip(slider) == f"{TIPS[0]}\n{TIPS[1]}"
+    assert slider.accessibleDescription() == "3 steps"
+
+
+def looks(line, text):
+    line.setText(text)
+    return line.grab().toImage()
+
+
+def test_a_line_without_room_ends_in_an_ellipsis_and_keeps_its_text(qtbot):
+    words = "mean of p(x|z) at z ~ 3 Gaussians fitted to the means of 3,000 training images"
+    line, plain = shrinking_label("line", "muted"), label("", "muted")
+    for widget in (line, plain):
+        qtbot.addWidget(widget)
+        widget.setFixedHeight(20)
+    cut = [words[:length] + "…" for length in range(len(words))]
+    for width, possible in ((120, cut), (1000, [words])):
+        line.resize(width, 20)
+        plain.resize(width, 20)
+        seen = [text for text in possible if looks(plain, text) == looks(line, words)]
+        assert seen, "what is drawn is an honest beginning of it"
+        assert line.fontMetrics().horizontalAdvance(seen[0]) <= width
+        assert line.text() == words
+    assert line.minimumSizeHint().width() > 120, "else no line would be cut"
 
 
 def test_subscripts():

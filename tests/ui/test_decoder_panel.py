@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+import tips
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtTest import QTest
@@ -88,11 +89,11 @@ def test_what_is_shown_is_said(panel, likelihood, words):
     image = np.zeros((28, 28), np.uint8)
     panel.set_image(image)
     assert view.accessibleName() == "Mean of p(x|z)"
-    assert "mean of p(x|z)" in view.toolTip()
+    assert "mean of p(x|z)" in tips.tip(view)
     panel.set_image(image, sampled=True)
     assert view.accessibleName() == "Sample of p(x|z)"
-    assert "One draw from p(x|z)" in view.toolTip()
-    assert words in view.toolTip()
+    assert "One draw from p(x|z)" in tips.tip(view)
+    assert words in tips.tip(view)
     panel.set_image(image)
     assert view.accessibleName() == "Mean of p(x|z)"
 
@@ -105,10 +106,10 @@ def test_an_auto_encoder_has_nothing_to_draw_from(panel):
     mean, sample = (panel.findChild(QPushButton, f"decoder_{name}_chip") for name in ("mean", "sample"))
     assert mean.isChecked()
     assert not sample.isEnabled()
-    assert "no p(x|z) to draw from" in sample.toolTip()
+    assert "no p(x|z) to draw from" in tips.tip(sample)
     click(panel, "decoder_sample_chip")
     assert asked == []
-    assert "p(x|z)" not in panel.findChild(QWidget, "decoder_view").toolTip()
+    assert "p(x|z)" not in tips.tip(panel.findChild(QWidget, "decoder_view"))
     assert not [child.text() for child in panel.findChildren(QLabel) if "p(x|z)" in child.text()]
     panel.set_config(RunConfig())
     assert sample.isEnabled()
@@ -125,7 +126,7 @@ def test_where_random_points_come_from_is_said(panel):
         (AUTOENCODER, "has no prior"),
     ):
         panel.set_config(config)
-        assert words in button.toolTip()
+        assert words in tips.tip(button)
         # A learned mixture may be of any width.
         assert ("about 1" in norm(panel).toolTip()) is (not isinstance(config.prior, MixtureConfig))
     assert "z = 0" in panel.findChild(QPushButton, "reset_button").toolTip()

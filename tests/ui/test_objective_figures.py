@@ -6,6 +6,7 @@ import math
 import re
 
 import pytest
+import tips
 from PySide6.QtWidgets import QLabel
 
 from vae_studio.core import datasets
@@ -79,7 +80,7 @@ def test_the_small_print_names_whose_numbers_they_are_and_their_unit(figures, co
     for which, words in (("train", "training images"), ("test", "test images")):
         show(figures, config, which=which)
         assert text_of(figures, "binarisation_note") == f"2-D explorer, {words}: {unit}"
-    assert tip in " ".join(figures.findChild(QLabel, "binarisation_note").toolTip().split())
+    assert tip in tips.tip(figures.findChild(QLabel, "binarisation_note"))
 
 
 def test_an_autoencoder_has_an_error_and_no_elbo(figures):
@@ -141,7 +142,7 @@ def test_a_warm_up_that_is_over_leaves_no_next_run_behind(figures):
 
 def test_the_symbols_are_explained(figures):
     figures.show_settings(RunConfig(bound="iwae", samples=50))
-    lines = figures.findChild(QLabel, "objective_formula").toolTip().splitlines()
+    lines = tips.tip(figures.findChild(QLabel, "objective_formula")).splitlines()
     assert "1/50 Σ: the mean over 50 samples of z" in lines
 
 

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QColor, QHelpEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QSpinBox, QToolTip
+from tips import tip
 
 from vae_studio.core.config import RunConfig
 from vae_studio.core.scene import Expectation, PicturesFrame, Version
@@ -84,7 +85,7 @@ def whole(request, *, recon=1, expected=60, difference=120, factor=5, mean=3.456
 def hint(panel) -> str:
     """What the line under the left title says."""
     (line,) = (child for child in panel.findChildren(QLabel) if child.objectName() == "reconstruct_hint")
-    assert line.toolTip() == line.text()
+    assert tip(line) == line.text()
     return line.text()
 
 
@@ -403,7 +404,7 @@ def test_an_auto_encoder_has_no_posterior_and_no_prior(panel, asked):
     panel.set_config(RunConfig(model="autoencoder"))
     assert not chip.isEnabled()
     assert not chip.isChecked()
-    assert "no q(z|x)" in chip.toolTip()
+    assert "no q(z|x)" in tip(chip)
     assert not panel.request().expectation
     said = " ".join(label.text() for label in panel.findChildren(QLabel))
     assert not any(word in said for word in ("prior", "posterior", "mean at"))
@@ -426,7 +427,7 @@ def test_hovering_while_comparing_names_each_row(panel, qtbot):
     ):
         place = rect.center()
         QApplication.sendEvent(sheet, QHelpEvent(QEvent.Type.ToolTip, place, sheet.mapToGlobal(place)))
-        qtbot.waitUntil(lambda words=words: QToolTip.text() == words)
+        qtbot.waitUntil(lambda words=words: tip(QToolTip.text()) == words)
     QToolTip.hideText()
 
 
@@ -479,5 +480,5 @@ def test_hovering_names_the_image_and_its_reconstruction(panel, qtbot):
         (sheet.reconstruction_rect(2).center(), "Reconstruction of test image 9"),
     ):
         QApplication.sendEvent(sheet, QHelpEvent(QEvent.Type.ToolTip, place, sheet.mapToGlobal(place)))
-        qtbot.waitUntil(lambda words=words: QToolTip.text() == words)
+        qtbot.waitUntil(lambda words=words: tip(QToolTip.text()) == words)
     QToolTip.hideText()

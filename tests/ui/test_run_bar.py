@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSlider, QWidget
+from tips import tip
 
 from vae_studio.ui import theme
 from vae_studio.ui.actions import Actions
@@ -236,7 +237,7 @@ def test_tooltips_name_the_shortcuts_that_there_are(bar):
         ("evaluate_tab", actions.evaluate),
         ("sample_tab", actions.sample),
     ):
-        (named,) = re.findall(r"\((.+)\)$", button(bar, name).toolTip())
+        (named,) = re.findall(r"\((.+)\)$", tip(button(bar, name)))
         assert QKeySequence(named) == action.shortcut(), name
 
 

@@ -1,6 +1,7 @@
 """The larger batch that is offered beside the batch size, in the real Setup panel with real keys and clicks."""
 
 import pytest
+import tips
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QDoubleSpinBox, QLineEdit, QPushButton, QSpinBox
 
@@ -46,7 +47,7 @@ def field_of(panel, name):
 
 
 def words(widget):
-    return " ".join(widget.toolTip().split())
+    return tips.tip(widget)
 
 
 def test_a_click_sets_batch_and_rate(panel, qtbot):

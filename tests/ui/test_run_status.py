@@ -56,6 +56,18 @@ def test_before_anything_runs(status):
     assert words(status) == ["Exploring 2-D explorer"]
 
 
+def test_a_hint_on_the_map_is_read_only_while_the_map_is_seen(status):
+    status.end_run("Exploring 2-D explorer", "wheel to zoom")
+    assert words(status) == ["Exploring 2-D explorer · wheel to zoom"]
+    status.show_hints(False)
+    assert words(status) == ["Exploring 2-D explorer"]
+    status.show_hints(True)
+    assert words(status) == ["Exploring 2-D explorer · wheel to zoom"]
+    status.show_text("Opening…")
+    status.show_hints(True)
+    assert words(status) == ["Opening…"]
+
+
 @pytest.mark.parametrize(
     "step, epoch", [(1, 1), (239, 1), (240, 2), (4799, 20), (4800, 21), (23_999, 100), (24_000, 100)]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import tips
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import (
@@ -135,9 +136,9 @@ def test_the_summary_tells_what_the_preset_shows_and_where_it_comes_from(panel, 
     source = panel.findChild(QLabel, "preset_source")
     assert source.text().startswith("github.com/pytorch/examples")
     assert source.fontMetrics().horizontalAdvance(source.text()) <= source.width(), "on one line"
-    assert " ".join(source.toolTip().split()) == PRESETS["pytorch-example"].source
+    assert tips.tip(source) == PRESETS["pytorch-example"].source
     for index, preset in enumerate(PRESETS.values()):
-        tip = " ".join(combo.itemData(index, Qt.ItemDataRole.ToolTipRole).split())
+        tip = tips.tip(combo.itemData(index, Qt.ItemDataRole.ToolTipRole))
         assert preset.summary in tip
         assert preset.source in tip
 
@@ -427,7 +428,7 @@ def pick(qtbot, combo, value):
 def items(combo):
     """(value, whether it can be chosen, tooltip on one line) of each item."""
     for index in range(combo.count()):
-        tip = " ".join(combo.itemData(index, Qt.ItemDataRole.ToolTipRole).split())
+        tip = tips.tip(combo.itemData(index, Qt.ItemDataRole.ToolTipRole))
         yield combo.itemData(index), combo.model().item(index).isEnabled(), tip
 
 
@@ -506,7 +507,7 @@ def test_free_bits_are_let_go_where_they_lose_their_meaning(panel, qtbot, name, 
     assert not bits.isEnabled()
     with pytest.raises(ConfigError) as refused:
         panel.config().with_changes(free_bits=0.5)
-    assert " ".join(bits.toolTip().split()) == str(refused.value)
+    assert tips.tip(bits) == str(refused.value)
     qtbot.keyClick(combo_of(panel, name), Qt.Key.Key_Home)
     assert bits.isEnabled()
 
@@ -653,7 +654,7 @@ def test_the_kl_in_force_is_shown_where_there_is_no_closed_form(panel, qtbot, na
     assert not panel.config().closed_form_kl
     assert (kl.currentText(), kl.isEnabled()) == ("by samples", False)
     if name != "bound":
-        reason = " ".join(kl.toolTip().split())
+        reason = tips.tip(kl)
         assert "closed form here only for a Gaussian posterior and the prior N(0, I)" in reason
     assert panel.config().kl == "auto", "what was chosen is kept"
     pick(qtbot, other, usual)

@@ -24,7 +24,7 @@ STEPS_PER_EPOCH = 240
 SPAN = 20  # steps of the moving average: a twelfth of an epoch
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def dark(qapp: QApplication) -> None:
     theme.apply(qapp, theme.DARK)
 
