@@ -115,7 +115,8 @@ def test_a_quick_run_measures_everything(tmp_path: Path) -> None:
     check(document, done.stdout)
     lines = {section["section"]: section["lines"] for section in document["sections"]}
     assert "ratio" not in {key for line in lines["quality"] for key in line["figures"]}  # void in a quick run
-    assert {"idle", "idle, dragging", "training", "training, dragging"} < {line["what"] for line in lines["window"]}
+    states = {"idle", "idle, dragging", "training", "training, dragging", "training, all layers, panning"}
+    assert states < {line["what"] for line in lines["window"]}
     for line in lines["window"]:
         assert ("drag_p95" in line["figures"]) == ("dragging" in line["what"])
         assert ("speed" in line["figures"]) == ("training" in line["what"])

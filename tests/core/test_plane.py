@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
-from vae_studio.core.plane import Plane, PlaneError, circle, covariances_on, ellipse, plain, subscript
+from vae_studio.core.plane import Plane, PlaneError, Seen, circle, covariances_on, ellipse, plain, subscript
 
 SPACES = st.tuples(st.integers(2, 64), st.integers(0, 2**32 - 1))
 
@@ -91,6 +92,32 @@ def test_fading_depends_on_the_distance_from_the_plane_whichever_way_it_lies() -
     as_axes, as_strength = Plane.of_axes((0, 1), 7).project(points @ turned, here @ turned)
     np.testing.assert_allclose(strength, as_strength, rtol=1e-5)
     np.testing.assert_allclose(places, as_axes - (points[1] @ turned)[:2], atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SPACES, st.floats(0, 200))
+def test_distances_from_parallel_planes_are_those_of_least_squares(space: tuple[int, int], away: float) -> None:
+    """Of z − p, what remains where the plane's directions are fitted to it; also far out, where squares cancel."""
+    a, b, c, *points = points_of(space, 12) + away
+    plane = Plane.through((a, b, c))
+    seen = Seen.of(plane, np.array(points))
+    for point in points[:3]:
+        differences = (np.array(points) - point).T
+        fitted = np.linalg.lstsq(plane.basis().T, differences, rcond=None)[0]
+        expected = np.square(differences - plane.basis().T @ fitted).sum(axis=0)
+        np.testing.assert_allclose(seen.beside(point), expected if space[0] > 2 else 0.0, rtol=1e-6, atol=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SPACES)
+def test_points_share_a_parallel_plane_exactly_where_they_differ_within_it(space: tuple[int, int]) -> None:
+    a, b, c, point, other = points_of(space, 5)
+    plane = Plane.through((a, b, c))
+    assert plane.has_one_parallel(tuple(point), plane.moved(tuple(point), plane.place(other)))
+    assert plane.has_one_parallel(tuple(point), tuple(other)) == (space[0] <= 2)
+    with pytest.raises(ValueError, match="read-only"):
+        plane.basis()[0, 0] = 1.0
+    assert set(asdict(plane)) == {"origin", "across", "up", "names", "kind"}, "as session files have it"
 
 
 def test_a_plane_of_components_is_that_of_scikit_learn() -> None:

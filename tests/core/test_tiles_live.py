@@ -338,6 +338,21 @@ def test_long_journeys_stay_within_the_bound(float32: None) -> None:
     assert CACHE_BYTES <= 80 * 2**20
 
 
+def test_the_bound_holds_over_all_planes_together() -> None:
+    cache = TileCache(limit=1000)
+    planes = [Plane.of_axes((0, up), 8) for up in range(1, 7)]
+    for plane in planes:
+        cache.turn_to(plane)
+        for column in range(4):
+            cache.put(Slot(0, column, 0), "a", image(100))
+        assert cache.bytes <= 1000
+    kept = []
+    for plane in planes:
+        cache.turn_to(plane)
+        kept.append(sum(Slot(0, column, 0) in cache for column in range(4)))
+    assert kept == [0, 0, 0, 2, 4, 4], "those of the plane that was left longest ago went first"
+
+
 def test_a_cache_too_small_for_the_view_still_ends_and_takes_new_weights() -> None:
     engine = Explorer(TileCache(limit=10 * 112 * 112))
     models = [small_models.mlp(widths=(8,), seed=seed) for seed in range(3)]

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import tips
-from PySide6.QtCore import QRect, Qt
+from PySide6.QtCore import QEvent, QObject, QRect, Qt
 from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLabel, QPushButton, QSlider, QWidget
@@ -173,6 +173,35 @@ def test_a_slider_announces_the_whole_point_and_the_norm_follows(panel):
     QTest.keyClick(value, Qt.Key.Key_Return)
     assert moved == [(3.0, 4.0)]
     assert norm(panel).text() == "‖z‖ = 5.000"
+
+
+def test_moving_the_point_lays_nothing_out_anew(panel, qtbot):
+    """A label that is not of a fixed size would make the whole column find its places again at each new text."""
+    panel.set_point((0.0, 0.0))
+    QApplication.processEvents()
+    asked = Requests(panel)
+    for step in range(5):
+        panel.set_point((0.1 * step, -3.0 + step))
+        QApplication.processEvents()
+    assert norm(panel).text() == f"‖z‖ = {math.hypot(0.4, 1.0):.3f}"
+    assert asked.count == 0
+    panel.set_dims(20)
+    panel.set_point((1.0,) * 20)
+    qtbot.waitUntil(lambda: asked.count > 0)
+    assert norm(panel).width() == panel.sliders.width()
+
+
+class Requests(QObject):
+    """How often a widget was asked to lay itself out."""
+
+    def __init__(self, widget):
+        super().__init__(widget)
+        self.count = 0
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched, event):
+        self.count += event.type() == QEvent.Type.LayoutRequest
+        return False
 
 
 def test_in_many_dimensions_the_norm_is_also_given_per_root_of_their_number(panel):

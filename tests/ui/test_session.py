@@ -611,6 +611,33 @@ def test_encodings_fade_with_their_distance_from_the_plane(session, witness):
     assert witness.kinds() == ["point", "scene", "encodings"]
 
 
+def test_encodings_are_placed_anew_where_the_point_leaves_its_plane_and_not_while_it_stays_in_it(session, witness):
+    """In a plane at an angle coordinates of a moved point are rounded, which is no leaving."""
+    rng = np.random.default_rng(3)
+    session.look_at(small(9), Version(1, 0))
+    session.show_map(VIEW, None)
+    labels = np.arange(6, dtype=np.uint8)
+    session.set_images(TestImages(rng.integers(0, 256, (6, 28, 28), np.uint8), labels, tuple("012345")))
+    session.choose_plane(Plane.through(rng.normal(size=(3, 9))))
+    session.move_point(tuple(rng.normal(size=9)))
+    means = rng.normal(size=(6, 9)).astype(np.float32)
+    session.take_encodings(EncodingsFrame(Version(1, 0), session.scene.encode, means))
+    before, exact = witness.placed[-1], session.scene.plane.offset(session.scene.point)
+    witness.kinds()
+    for place in rng.normal(0.0, 3.0, (50, 2)).tolist():
+        session.move_on_map(tuple(place))
+    assert (session.scene.plane.offset(session.scene.point) != exact).any(), "rounded"
+    assert "encodings" not in witness.kinds()
+    aside = list(session.scene.point)
+    aside[4] += 1e-6
+    session.move_point(tuple(aside))
+    assert "encodings" in witness.kinds()
+    np.testing.assert_allclose(witness.placed[-1][2], before[2], rtol=1e-4)
+    again = means[::-1].copy()
+    session.take_encodings(EncodingsFrame(Version(1, 1), session.scene.encode, again))
+    np.testing.assert_array_equal(witness.placed[-1][0], before[0][::-1])
+
+
 def test_another_model_has_other_encodings(session, drawn, images, qtbot):
     session.show_map(VIEW, None)
     session.look_at(small(3), Version(1, 0))

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -197,6 +198,23 @@ def look_around(window: MainWindow, seconds: float) -> dict[str, dict[str, float
     return found
 
 
+def with_all_layers(window: MainWindow, seconds: float) -> dict[str, dict[str, float]]:
+    """Figures while the point is dragged and the map panned, with every layer of the map shown."""
+    session, latent_map, drawn = window.session, window.map_panel.map, []
+    before = session.exploration.layers
+    window.density.density_changed.connect(lambda density: drawn.append(density) if density else None)
+    session.choose_layers(replace(before, density=True, dimmed=True, ellipses=True))
+    wait_until(lambda: bool(drawn), "the density", window)
+    found = {
+        "all layers, dragging": watch(window, seconds, Drag(window)),
+        "all layers, panning": watch(window, seconds, Pan(latent_map)),
+    }
+    session.choose_layers(before)
+    latent_map.fit()
+    wait(_SETTLING)
+    return found
+
+
 def drag_with_slow_decoder(window: MainWindow, seconds: float) -> dict[str, float]:
     """Figures while the point of a convolutional model is dragged and its map zoomed."""
     before, drawn = window.session.scene.version.lineage, []
@@ -268,7 +286,8 @@ def _use(window: MainWindow, request: dict[str, Any]) -> dict[str, Any]:
     wait(_SETTLING)
     found["training"] = watch(window, request["short"])
     found["training, dragging"] = watch(window, request["long"], Drag(window))
-    found |= {f"training, {name}": figures for name, figures in look_around(window, request["short"]).items()}
+    more = look_around(window, request["short"]) | with_all_layers(window, request["short"])
+    found |= {f"training, {name}": figures for name, figures in more.items()}
     if not training.going:
         raise RuntimeError("The training ended before it was measured.")
     QTest.mouseClick(window.findChild(QWidget, "stop_button"), Qt.MouseButton.LeftButton)

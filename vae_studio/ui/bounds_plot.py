@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pyqtgraph as pg
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor
 
 from vae_studio.core.figures import LogLikelihood, Naive
 from vae_studio.ui.following_plot import FollowingPlot, QuietAxis, Range
+from vae_studio.ui.plots import pg
 from vae_studio.ui.theme import Theme
 
 _ROOM = 0.08

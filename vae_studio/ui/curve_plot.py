@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
 from vae_studio.ui.curves import Series, extremes, sampled
 from vae_studio.ui.following_plot import FollowingPlot, QuietAxis, Range
+from vae_studio.ui.plots import pg
 from vae_studio.ui.theme import Theme
 
 _COLUMNS = (64, 1800)

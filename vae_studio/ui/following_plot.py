@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QLabel
 
+from vae_studio.ui.plots import pg
 from vae_studio.ui.theme import DARK, Theme
 
 Range = tuple[float, float]

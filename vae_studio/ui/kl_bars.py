@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pyqtgraph as pg
 
 from vae_studio.core.plane import subscript
 from vae_studio.ui.controls import show_tip
 from vae_studio.ui.curves import ABSURD
 from vae_studio.ui.following_plot import FollowingPlot, QuietAxis
+from vae_studio.ui.plots import pg
 from vae_studio.ui.theme import Theme
 
 _STRIDES = (1, 2, 5, 10, 20, 50, 100)

@@ -50,7 +50,7 @@ class NearnessControl(QObject):
         if before is not None and before.version.lineage != scene.version.lineage:
             self._forget()
             self._tell()
-        elif before is not None and not _same_plane(before, scene):
+        elif self._wanted and before is not None and not _same_plane(before, scene):
             self._tell()
 
     def take_encodings(self, frame: EncodingsFrame) -> None:
@@ -70,6 +70,7 @@ class NearnessControl(QObject):
         if self._job is not None:
             self._job.cancel()
         self._means = self._measured = self._near = self._job = None
+        self._seen = (None, None)
         self._pause.stop()
 
     def _measure(self) -> None:
