@@ -56,6 +56,7 @@ class Drag(Gesture):
         self._painted = Painted(window.decoder.view, self._shown)
 
     def begin(self) -> None:
+        self.map.reveal_point()  # or there would be nothing to take hold of, where the map was panned away from it
         mouse(self.map, QEvent.Type.MouseButtonPress, self.map.to_pixel(self._session.scene.point))
 
     def end(self) -> None:
