@@ -46,8 +46,8 @@ def use(plan: Plan) -> Section:
             "is how late a timer of 5 ms is; drag is from when the mouse moved, 125 times a second, to the end of the "
             "paint of the first image of that or a later place; frame gaps are between paints of the map. The map is "
             "panned at 600 to 2000 pixels a second, and zoomed by three octaves in 0.7 s, in a window of 1920×1200 "
-            f"with 1000 of its cells visible. Dragging while training was watched for {long:g} s, the rest for "
-            f"{short:g} s.",
+            "with 1000 of its cells visible. All layers means density, dimmed tiles and ellipses too, at 1440×900. "
+            f"Dragging while training was watched for {long:g} s, the rest for {short:g} s.",
         ),
     )
 
