@@ -15,6 +15,7 @@ from vae_studio import tasks
 from vae_studio.core.config import DataConfig, RunConfig
 from vae_studio.core.directions import Direction
 from vae_studio.core.exploration import Exploration, Layers, Pin
+from vae_studio.core.exploration import Path as Walked
 from vae_studio.core.plane import Plane
 from vae_studio.core.scene import (
     EncodingsFrame,
@@ -213,6 +214,24 @@ def test_what_was_found_in_one_model_is_not_said_of_another(session, witness):
     while session.undoing:
         session.undo()
         assert not session.exploration.directions and session.exploration.plane.kind in ("axes", "typed")
+
+
+def test_no_scene_has_points_of_the_model_before(session):
+    """Also not one that is asked for by somebody who hears of the other model."""
+    scenes = []
+    session.scene_changed.connect(scenes.append)
+    session.model_changed.connect(lambda _: session.show_map(VIEW, None))
+    session.look_at(small(2), Version(1, 0))
+    pins, path = (Pin("here", (1.0, 2.0), 0),), Walked(((0.0, 0.0), (1.0, 1.0)))
+    session.change(replace(session.exploration, pins=pins, path=path))
+    session.set_strips(np.zeros((7, 2)))
+    session.set_terms(np.zeros((3, 2)))
+    assert scenes[-1].spots.shape == (10, 2)
+    session.look_at(small(20), Version(2, 0))
+    session.look_at(small(2), Version(3, 0))
+    for scene in scenes:
+        for points in (scene.spots, scene.strips, scene.terms):
+            assert points is None or points.shape[1] == scene.model.latent_dims
 
 
 def test_knowing_more_of_a_model_changes_nothing_that_is_seen(session, witness, explorer):

@@ -140,6 +140,7 @@ class Session(QObject):
             self._strips = None
         self._terms = None
         now = self._history.present
+        self._spots = spots_of(now)  # at once: whoever hears of the model may ask for frames
         self.scene = Scene(model, version, now.point, now.plane)
         self.model_changed.emit(opened)
         self._place_encodings()
