@@ -13,12 +13,11 @@ from vae_studio import tasks
 from vae_studio.core.exploration import Exploration, Layers, difference, in_another_model
 from vae_studio.core.marks import spots_of
 from vae_studio.core.plane import Plane, Seen
+from vae_studio.core.planes import ENCODED
 from vae_studio.core.probing import fits
 from vae_studio.core.scene import EncodingsFrame, Pictures, Scene, TestImages, Version, View
 from vae_studio.ui.history import History
 from vae_studio.ui.workers import Failure, Job, Jobs
-
-ENCODED_IMAGES = 1000
 
 
 def most_informative(kl_per_dim: Sequence[float]) -> tuple[int, int]:
@@ -229,7 +228,7 @@ class Session(QObject):
         self._spread = (None, None)
         if self._images and images.class_names != self._images.class_names:
             self._show_all_classes()
-        self._images = replace(images, images=images.images[:ENCODED_IMAGES], labels=images.labels[:ENCODED_IMAGES])
+        self._images = replace(images, images=images.images[:ENCODED], labels=images.labels[:ENCODED])
         if were_placed:
             self._place_encodings()
         self.encodings_changed.emit()
